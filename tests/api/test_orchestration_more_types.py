@@ -9,6 +9,7 @@ import pytest
 
 from tane.services.orchestration.resources import swift_container
 from tane.web import inside
+from tests.api.network_support import public
 from tests.api.orchestration_support import begin, delete, hot, path, resources, stack, update
 from tests.support import ApiCloud, Caller
 
@@ -348,3 +349,66 @@ def test_a_container_whose_author_may_no_more_is_deleted_as_who_asks_for_that(cl
     gone = delete(cloud, bob, made)
     assert gone["stack_status"] == "DELETE_COMPLETE", gone["stack_status_reason"]
     assert bob.request("HEAD", f"/object-store/v1/AUTH_{mia.project_id}/photos").status_code == 404
+
+
+def renewed(cloud: ApiCloud, caller: Caller, made: dict[str, Any], template: Any, *names: str) -> None:
+    """Have an update put others in the place of resources."""
+    for name in names:
+        body = {"mark_unhealthy": True, "resource_status_reason": "weeds"}
+        caller.request("PATCH", path(caller, made, f"/resources/{name}"), json=body, expect=200)
+    changed = update(cloud, caller, made, template)
+    assert changed["stack_status"] == "UPDATE_COMPLETE", changed["stack_status_reason"]
+
+
+def test_what_is_set_stays_set_when_another_resource_takes_the_place_of_one(cloud: ApiCloud) -> None:
+    admin, mia = cloud.admin, cloud.new_user("mia", "garden")
+    reader = {"role": "reader", "project": "garden"}
+    template = hot(
+        {
+            "quota": res("OS::Nova::Quota", project="garden", cores=7),
+            "specs": res("OS::Cinder::QoSSpecs", name="slow", specs={"total_iops_sec": 500}),
+            "kind": res("OS::Cinder::VolumeType", name="slow"),
+            "tie": res("OS::Cinder::QoSAssociation", qos_specs=get("specs"), volume_types=[get("kind")]),
+            "roles": res("OS::Keystone::UserRoleAssignment", user=mia.user_id, roles=[reader]),
+        }
+    )
+    made = stack(cloud, admin, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+
+    def now() -> tuple[int, int, int]:
+        specs = resources(admin, made)["specs"]["physical_resource_id"]
+        ties = admin.get(f"/volume/v3/{admin.project_id}/qos-specs/{specs}/associations").json()["qos_associations"]
+        cores = admin.get(f"/compute/v2.1/os-quota-sets/{mia.project_id}").json()["quota_set"]["cores"]
+        hers = f"/identity/v3/projects/{mia.project_id}/users/{mia.user_id}/roles"
+        return cores, len(ties), len(admin.get(hers).json()["roles"])
+
+    assert now() == (7, 1, 2)
+    renewed(cloud, admin, made, template, "quota", "tie", "roles")
+    assert now() == (7, 1, 2)
+    assert delete(cloud, admin, made)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_ways_stay_open_when_another_resource_takes_the_place_of_one(cloud: ApiCloud) -> None:
+    mia, outside = cloud.new_user("mia", "garden"), public(cloud)
+    route = {"destination": "198.51.100.0/24", "nexthop": "10.0.0.9"}
+    template = hot(
+        {
+            "net": res("OS::Neutron::Net"),
+            "subnet": res("OS::Neutron::Subnet", network=get("net"), cidr="10.0.0.0/24"),
+            "router": res("OS::Neutron::Router"),
+            "leg": res("OS::Neutron::RouterInterface", router=get("router"), subnet=get("subnet")),
+            "gate": res("OS::Neutron::RouterGateway", router_id=get("router"), network=outside),
+            "routes": res("OS::Neutron::ExtraRouteSet", router=get("router"), routes=[route]),
+            "port": res("OS::Neutron::Port", network=get("net"), fixed_ips=[{"subnet": get("subnet")}]),
+            "address": res("OS::Neutron::FloatingIP", floating_network=outside),
+            "tie": res("OS::Neutron::FloatingIPAssociation", floatingip_id=get("address"), port_id=get("port")),
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    renewed(cloud, mia, made, template, "gate", "routes", "tie")
+    [router] = mia.get("/network/v2.0/routers").json()["routers"]
+    assert router["routes"] == [route] and router["external_gateway_info"]["network_id"] == outside
+    [address] = mia.get("/network/v2.0/floatingips").json()["floatingips"]
+    assert address["port_id"] is not None
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"

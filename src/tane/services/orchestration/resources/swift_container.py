@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Errand, Failed, Kind, Told, Wait
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, one_of, shown, text
-from tane.services.orchestration.store import resources
 from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 from tane.web.inside import part
 
@@ -52,11 +52,7 @@ def described(prefix: str, given: Mapping[str, Any]) -> dict[str, str]:
 def kin(hand: Hand, name: str) -> list[Any]:
     """The other resources of the stack by this name that stand for the same container, and are not about to go: one
     that takes its place, or whose place it takes."""
-    mine = (row for row in resources.of_stack(hand.tx, hand.stack.id) if row.name == hand.row.name)
-    goes = ("DELETE", "IN_PROGRESS")
-    return [
-        row for row in mine if row.id != hand.row.id and row.physical_id == name and (row.action, row.status) != goes
-    ]
+    return [row for row in heirs.of(hand) if row.physical_id == name]
 
 
 def is_made(row: Any) -> bool:
