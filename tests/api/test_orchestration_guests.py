@@ -284,3 +284,23 @@ def test_a_policy_that_is_none_fails_the_user(cloud: ApiCloud) -> None:
     failed = stack(cloud, mia, keys_template("Bed"))
     assert failed["stack_status"] == "CREATE_FAILED"
     assert "Bed is no OS::Heat::AccessPolicy" in failed["stack_status_reason"]
+
+
+def test_a_reader_finds_no_hidden_parameter_in_the_files_of_a_stack(cloud: ApiCloud) -> None:
+    """Clients send environments as files."""
+    mia, ray = cloud.new_user("mia", "garden"), cloud.new_user("ray", "garden", role="reader")
+    template = hot({"bed": {"type": "word.yaml"}}, parameters={"word": {"type": "string", "hidden": True}})
+    files = {"e.yaml": "parameters: {word: tulipsecret}", "word.yaml": json.dumps(hot({}))}
+    sent = {"environment_files": ["e.yaml"], "files": files}
+    made = stack(cloud, mia, template, **sent)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    changed = {"environment_files": ["f.yaml"], "files": {"f.yaml": "parameters: {word: lilysecret}"}}
+    mia.request("PATCH", path(mia, made), json=changed, expect=202)
+    cloud.run_jobs()
+    mia.post(path(mia, made, "/snapshots"), {"name": "s"}, 200)
+    cloud.run_jobs()
+    [kept] = ray.get(path(ray, made, "/snapshots")).json()["snapshots"]
+    for below in ("", "/files", "/environment", f"/snapshots/{kept['id']}"):
+        assert "secret" not in ray.get(path(ray, made, below)).text
+    assert list(ray.get(path(ray, made, "/files")).json()) == ["word.yaml"]
+    assert mia.get(path(mia, made, "/environment")).json()["parameters"] == {"word": "lilysecret"}

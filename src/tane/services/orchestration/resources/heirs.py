@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 def of(hand: Hand) -> list[Any]:
     """The other resources of the stack by this name and type that are there, and are not about to go: one that takes
     its place, or whose place it was to take."""
-    own = (hand.row.name, hand.row.type)
-    mine = (row for row in resources.of_stack(hand.tx, hand.stack.id) if (row.name, row.type) == own)
+    mine = (row for row in resources.all_named(hand.tx, hand.stack.id, hand.row.name) if row.type == hand.row.type)
     return [row for row in mine if row.id != hand.row.id and row.physical_id is not None and not _goes(row)]
 
 
