@@ -158,7 +158,7 @@ def patched(now: Source, asked: Asked, cleared: Sequence[str]) -> Source:
         new = _without_environments(
             {str(k): _text(v) for k, v in (whole.files or {}).items()},
             asked.environment_files or (),
-            read_template(whole.template).document,
+            whole.template,
         )
         whole = msgspec.structs.replace(whole, environment=merged, environment_files=None, files=new)
     found = source_of(whole)
