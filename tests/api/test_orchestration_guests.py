@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from tests.api.compute_support import make_flavor, make_image
+from tests.api.dashboard_support import Browser
 from tests.api.orchestration_support import at, delete, hot, outputs, path, resources, stack, update
 from tests.support import ApiCloud, Caller
 
@@ -117,6 +118,9 @@ def test_the_user_of_a_guest_is_good_for_nothing_else(bed: Bed) -> None:
     )
     for below in refused:
         assert guest.get(below, None).status_code in (401, 403), below
+    name = bed.cloud.admin.get(f"/identity/v3/users/{guest.user_id}").json()["user"]["name"]
+    entered = Browser(bed.cloud).login(name, told["heat"]["password"], domain="heat_stack_users")
+    assert entered.status_code == 401
     delete(bed.cloud, bed.mia, made)
     guest.get(path(guest, made, "/resources/server/metadata"), 401)
     assert bed.cloud.admin.get(f"/identity/v3/users/{guest.user_id}", 404)
