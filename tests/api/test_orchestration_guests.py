@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from tests.api.compute_support import make_flavor, make_image
+from tests.api.dashboard_support import Browser
 from tests.api.orchestration_support import at, delete, hot, outputs, path, resources, stack, update
 from tests.support import ApiCloud, Caller
 
@@ -103,6 +104,10 @@ def test_the_user_of_a_guest_is_good_for_nothing_else(bed: Bed) -> None:
     for below in (path(guest, made, "/resources/other/metadata"), path(guest, other, "/resources/server/metadata")):
         guest.get(below, 403)
     guest.post(path(guest, made, "/resources/other/signal"), {}, 403)
+    hooks = {"resource_registry": {"resources": {"vault": {"hooks": "pre-create"}}}}
+    held = stack(bed.cloud, bed.mia, hot({"vault": {"type": "OS::Heat::None"}}), "held", environment=hooks)
+    for shown, name in ((held, "vault"), (made, "server")):
+        guest.post(path(guest, shown, f"/resources/{name}/signal"), {"unset_hook": "pre-create"}, 403)
     refused = (
         at(guest, "/stacks"),
         path(guest, made),
@@ -113,6 +118,9 @@ def test_the_user_of_a_guest_is_good_for_nothing_else(bed: Bed) -> None:
     )
     for below in refused:
         assert guest.get(below, None).status_code in (401, 403), below
+    name = bed.cloud.admin.get(f"/identity/v3/users/{guest.user_id}").json()["user"]["name"]
+    entered = Browser(bed.cloud).login(name, told["heat"]["password"], domain="heat_stack_users")
+    assert entered.status_code == 401
     delete(bed.cloud, bed.mia, made)
     guest.get(path(guest, made, "/resources/server/metadata"), 401)
     assert bed.cloud.admin.get(f"/identity/v3/users/{guest.user_id}", 404)
@@ -134,6 +142,17 @@ def test_a_guest_that_polls_an_address_reads_the_same_and_others_nothing(bed: Be
     assert bed.cloud.call("GET", where[:-1] + "-").status_code == 404
     update(bed.cloud, bed.mia, made, bed.template("POLL_SERVER_HEAT"))
     assert bed.cloud.call("GET", where).status_code == 404
+
+
+def test_an_address_is_good_for_nothing_while_its_project_is_disabled(bed: Bed) -> None:
+    where = urlsplit(bed.stack("POLL_TEMP_URL")[1]["request"]["metadata_url"]).path
+    bed.cloud.admin.patch(f"/identity/v3/projects/{bed.mia.project_id}", {"project": {"enabled": False}}, 200)
+    assert bed.cloud.call("GET", where).status_code == 404
+
+
+def test_somebody_elses_domain_of_the_same_name_stops_no_guests_user(bed: Bed) -> None:
+    bed.cloud.admin.post("/identity/v3/domains", {"domain": {"name": "heat_stack_users"}}, 201)
+    assert bed.guest(bed.stack("POLL_SERVER_HEAT")[1]["heat"]).user_id
 
 
 def test_queues_are_refused_by_name(bed: Bed) -> None:
@@ -176,6 +195,34 @@ def test_a_reader_sees_no_secrets_of_guests(bed: Bed) -> None:
         shown, secret = (one[one["collectors"][1]][key] for one in (told, whole))
         assert shown.endswith("******") and shown != secret
         reader.get(path(reader, made, "/resources/server/metadata"), 403)
+
+
+def test_a_reader_sees_no_key_that_is_glued_to_other_text_or_coded(cloud: ApiCloud) -> None:
+    mia, ray = cloud.new_user("mia", "garden"), cloud.new_user("ray", "garden", role="reader")
+    secret = {"get_attr": ["keys", "SecretAccessKey"]}
+    coded = {"str_replace": {"template": "KEY=$s # バラ", "params": {"$s": secret}}}
+    parts = {
+        "user": {"type": "AWS::IAM::User"},
+        "keys": {"type": "AWS::IAM::AccessKey", "properties": {"UserName": {"get_resource": "user"}}},
+        "mime": {"type": "OS::Heat::MultipartMime", "properties": {"parts": [{"config": coded}, {"config": "バラ"}]}},
+    }
+    glued = {"value": {"str_replace": {"template": "x$s", "params": {"$s": secret}}}}
+    made = stack(cloud, mia, hot(parts, outputs={"secret": {"value": secret}, "glued": glued}))
+    key = outputs(made)["secret"]
+    assert outputs(ray.get(path(ray, made)).json()["stack"]) == {
+        "secret": "stackuser******",
+        "glued": "xstackuser******",
+    }
+    config = at(ray, f"/software_configs/{resources(mia, made)['mime']['physical_resource_id']}")
+    whole, shown = (
+        [
+            part.get_payload(decode=True).decode()
+            for part in email.message_from_string(caller.get(config).json()["software_config"]["config"]).walk()
+            if not part.is_multipart()
+        ]
+        for caller in (mia, ray)
+    )
+    assert whole == [f"KEY={key} # バラ", "バラ"] and shown[1] == "バラ" and key not in shown[0]
 
 
 def keys_template(*policies: str) -> dict[str, Any]:
@@ -241,3 +288,23 @@ def test_a_policy_that_is_none_fails_the_user(cloud: ApiCloud) -> None:
     failed = stack(cloud, mia, keys_template("Bed"))
     assert failed["stack_status"] == "CREATE_FAILED"
     assert "Bed is no OS::Heat::AccessPolicy" in failed["stack_status_reason"]
+
+
+def test_a_reader_finds_no_hidden_parameter_in_the_files_of_a_stack(cloud: ApiCloud) -> None:
+    """Clients send environments as files."""
+    mia, ray = cloud.new_user("mia", "garden"), cloud.new_user("ray", "garden", role="reader")
+    template = hot({"bed": {"type": "word.yaml"}}, parameters={"word": {"type": "string", "hidden": True}})
+    files = {"e.yaml": "parameters: {word: tulipsecret}", "word.yaml": json.dumps(hot({}))}
+    sent = {"environment_files": ["e.yaml"], "files": files}
+    made = stack(cloud, mia, template, **sent)
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    changed = {"environment_files": ["f.yaml"], "files": {"f.yaml": "parameters: {word: lilysecret}"}}
+    mia.request("PATCH", path(mia, made), json=changed, expect=202)
+    cloud.run_jobs()
+    mia.post(path(mia, made, "/snapshots"), {"name": "s"}, 200)
+    cloud.run_jobs()
+    [kept] = ray.get(path(ray, made, "/snapshots")).json()["snapshots"]
+    for below in ("", "/files", "/environment", f"/snapshots/{kept['id']}"):
+        assert "secret" not in ray.get(path(ray, made, below)).text
+    assert list(ray.get(path(ray, made, "/files")).json()) == ["word.yaml"]
+    assert mia.get(path(mia, made, "/environment")).json()["parameters"] == {"word": "lilysecret"}

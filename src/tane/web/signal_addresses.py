@@ -3,6 +3,8 @@ in what other services keep, too (the actions of an alarm), and a reader is to s
 
 from __future__ import annotations
 
+import base64
+import binascii
 import functools
 import re
 from collections.abc import Callable, Mapping
@@ -10,11 +12,11 @@ from typing import Any
 
 from tane.web.request import Request, Response
 
-SECRET = re.compile(
-    r"(/orchestration/(?:signal|metadata)/[0-9a-f-]{36}/|(?:^|[^0-9A-Za-z])stackuser)[A-Za-z0-9_-]{16,}"
-)
+SECRET = re.compile(r"(/orchestration/(?:signal|metadata)/[0-9a-f-]{36}/|stackuser)[A-Za-z0-9_-]{16,}")
 """Such an address; and passwords and keys of the users that stacks make, which begin so."""
 MASK = "******"
+CODED = re.compile(r"(Content-Transfer-Encoding: base64\n(?:[^\n]{1,1024}\n){0,8}\n)([A-Za-z0-9+/=\n]+)", re.IGNORECASE)
+"""A part of a message that holds more than ASCII."""
 
 
 def hiding_addresses(handler: Callable[[Request], Any], rule: str) -> Callable[[Request], Any]:
@@ -36,10 +38,23 @@ def hiding_addresses(handler: Callable[[Request], Any], rule: str) -> Callable[[
 def without_addresses(value: Any) -> Any:
     """A value with a mask in the addresses, and the secrets of stacks' users, that stand in it, also within texts."""
     if isinstance(value, str):
-        marked = "/signal/" in value or "/metadata/" in value or "stackuser" in value
-        return SECRET.sub(rf"\1{MASK}", value) if marked else value
+        return _masked(CODED.sub(_without_coded, value) if "base64" in value else value)
     if isinstance(value, Mapping):
         return {key: without_addresses(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [without_addresses(item) for item in value]
     return value
+
+
+def _masked(text: str) -> str:
+    marked = "/signal/" in text or "/metadata/" in text or "stackuser" in text
+    return SECRET.sub(rf"\1{MASK}", text) if marked else text
+
+
+def _without_coded(found: re.Match[str]) -> str:
+    """A part of a message, which is left out where such a thing stands in it."""
+    try:
+        text = base64.b64decode(found[2]).decode("utf-8", "replace")
+    except binascii.Error:
+        return found[0]
+    return found[0] if _masked(text) == text else f"{found[1]}{MASK}\n"

@@ -37,6 +37,7 @@ __all__ = [
     "effective_limits",
     "endpoint_url",
     "is_guest",
+    "is_of_guests",
     "is_open",
     "log_in",
     "owner",
@@ -224,7 +225,12 @@ def remove_guests(core: Core, tx: Tx, user_ids: Iterable[str]) -> None:
 
 def is_guest(ctx: Context) -> bool:
     """Whether the caller is such a user: whoever answers says which resources it may ask for."""
-    return ctx.user_domain_id == guest_calls.DOMAIN
+    return is_of_guests(ctx.user_domain_id)
+
+
+def is_of_guests(domain_id: str | None) -> bool:
+    """Whether a domain is that of such users."""
+    return domain_id == guest_calls.DOMAIN
 
 
 def domain_limits(tx: Tx, core: Core, service_type: str, project_id: str) -> tuple[dict[str, int], list[str]]:

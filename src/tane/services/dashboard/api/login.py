@@ -96,6 +96,10 @@ async def enter(request: Request) -> Response:
         return await core.in_thread(error_page, request, error, found)
     try:
         token, document = await _token(found, _auth(given), request)
+        if identity.is_of_guests(document["user"]["domain"]["id"]):
+            # Good for two calls of programs: every page would be a refusal.
+            await _revoke(request, token)
+            raise Unauthorized("The portal is no place for the users of guests.")
         token, document = await _scoped(found, token, document, request)
     except Unauthorized:
         wrong = found.words("The name, the password or the passcode is wrong.")

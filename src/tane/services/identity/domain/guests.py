@@ -83,7 +83,10 @@ def remove(core: Core, tx: Tx, user_ids: Iterable[str]) -> None:
 def _require_domain(tx: Tx) -> None:
     if rows.get(tx, tables.project, DOMAIN) is not None:
         return
-    values = {"id": DOMAIN, "name": DOMAIN, "domain_id": "", "parent_id": None, "is_domain": True, "enabled": True}
+    # Somebody may have one of that name: who is such a user is told by the domain's id.
+    taken = rows.find(tx, tables.project, {"name": DOMAIN, "domain_id": ""})
+    name = f"{DOMAIN}-{new_id()[:8]}" if taken else DOMAIN
+    values = {"id": DOMAIN, "name": name, "domain_id": "", "parent_id": None, "is_domain": True, "enabled": True}
     more = {"description": "Users of guests that stacks made", "tags": [], "options": {}, "extra": {}}
     rows.add(tx, tables.project, {**values, **more, "created_at": tx.now})
 

@@ -53,6 +53,12 @@ def gone(tx: Tx, core: Core, rows: Sequence[Any]) -> None:
     identity.remove_guests(core, tx, [row.id for row in rows if row.data.get(KEPT)])
 
 
+def refuse(ctx: Context) -> None:
+    """:raises Forbidden: the caller is such a user: what is asked for is no guest's matter."""
+    if identity.is_guest(ctx):
+        raise Forbidden("You are not authorized to complete this action.", type="Forbidden")
+
+
 def check(tx: Tx, ctx: Context, stack: Row[Any], row: Row[Any]) -> None:
     """:raises Forbidden: the caller is such a user, and the resource is none that it may ask for."""
     if not identity.is_guest(ctx):

@@ -44,6 +44,8 @@ class Hand:
     properties: Mapping[str, Any] = field(default_factory=dict)
     adopted: Mapping[str, Any] | None = None
     """What the resource is adopted from, while it is."""
+    lent: bool = False
+    """It is not the author for whom is acted, but who asked for the deletion of the stack."""
     leaves: bool = False
     """What was adopted is left where it is: who brought it may not delete it, and for nobody else it is a part of the
     stack."""

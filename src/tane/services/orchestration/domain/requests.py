@@ -55,7 +55,18 @@ def source_of(asked: Asked) -> Source:
     environment = _environment(asked, files).document()
     # What the request itself gives comes last.
     environment["parameters"] = {**environment["parameters"], **(asked.parameters or {})}
+    files = _without_environments(files, asked.environment_files or (), template.document)
     return Source(template=template.document, files=files, environment=_with_files(environment, template))
+
+
+def _without_environments(files: Mapping[str, str], names: Sequence[str], template: Any) -> dict[str, str]:
+    """Files that are environments are read, and not kept, as what is secret in an environment is not shown in files.
+    What a template or another file names is kept all the same."""
+    read = set(names)
+    if not read:
+        return dict(files)
+    told = "\n".join([str(template), *(text for name, text in files.items() if name not in read)])
+    return {name: text for name, text in files.items() if name not in read or name in told}
 
 
 def _text(value: Any) -> str:
@@ -144,7 +155,12 @@ def patched(now: Source, asked: Asked, cleared: Sequence[str]) -> Source:
         merged = {**now.environment, "parameters": {**before, **added["parameters"]}}
         for name in ("parameter_defaults", "resource_registry"):
             merged[name] = {**merged.get(name, {}), **added[name]}
-        whole = msgspec.structs.replace(whole, environment=merged, environment_files=None)
+        new = _without_environments(
+            {str(k): _text(v) for k, v in (whole.files or {}).items()},
+            asked.environment_files or (),
+            whole.template,
+        )
+        whole = msgspec.structs.replace(whole, environment=merged, environment_files=None, files=new)
     found = source_of(whole)
     declared = read_template(found.template).parameters
     kept = {

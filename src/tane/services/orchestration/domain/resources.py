@@ -12,6 +12,7 @@ from sqlalchemy.engine import Row
 from tane import jobs
 from tane.core import Core
 from tane.db import Tx
+from tane.services.identity import interface as identity
 from tane.services.orchestration.domain import ahead, engine, guests, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
@@ -143,6 +144,7 @@ def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, 
     if "unset_hook" in details:
         with core.db.write() as tx:
             stack = require(tx, ctx, stack_id, stack_name)
+            guests.refuse(ctx)
             clear_hook(tx, stack, required(tx, stack, name), str(details["unset_hook"]))
         return None
     with core.db.read() as tx:
@@ -215,8 +217,11 @@ def metadata_by_address(core: Core, ctx: Context, resource_id: str, secret: str)
         row = resources.get(tx, resource_id)
         stack = None if row is None else stacks.get(tx, row.stack_id)
         known = "" if row is None else str(row.data.get("told_at") or "")
-        if row is None or stack is None or not known or not hmac.compare_digest(known.encode(), secret.encode()):
-            raise NotFound("The resource could not be found.")
+    if row is None or stack is None or not known or not hmac.compare_digest(known.encode(), secret.encode()):
+        raise NotFound("The resource could not be found.")
+    if not identity.is_open(core, stack.project_id):
+        raise NotFound("The resource could not be found.")
+    with core.db.read() as tx:
         return _metadata(core, tx, ctx, stack, row)
 
 

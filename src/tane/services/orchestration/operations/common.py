@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+import io
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -34,14 +35,16 @@ from tane.web.errors import ApiError, Forbidden, Unavailable
 
 @dataclass(frozen=True)
 class Away:
-    """A call that is made outside of the transaction in which it was found."""
+    """A call that is made outside of the transaction in which it was found. ``lent``: not as the stack's author."""
 
     ctx: Context
     errand: Errand
+    lent: bool = False
 
 
-MOST_ERRANDS = 100
-"""In one attempt of a job."""
+REFUSED = (401, 403)
+MOST_ERRANDS, MORE_SECONDS = 100, 1.0
+"""In one attempt of a job, and the pause before the next one."""
 A = ParamSpec("A")
 T = TypeVar("T")
 P = TypeVar("P", bound=ResourceParams)
@@ -145,7 +148,7 @@ def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context, *,
         plan = engine.plan_of(tx, core, stack)
         with core.db.joining(tx):
             leaves = lent and bool(row.declared.get(engine.ADOPTED))
-            return work(Hand(core, tx, ctx, stack, row, plan, row.properties, leaves=leaves))
+            return work(Hand(core, tx, ctx, stack, row, plan, row.properties, lent=lent, leaves=leaves))
 
 
 def kind_of(hand: Hand) -> Kind:
@@ -271,27 +274,65 @@ async def until_ready(run: Run[P], action: str) -> None:
 def errand_of(hand: Hand, kind: Kind) -> Away | None:
     """The next errand of a resource, and as whom it is made."""
     found = kind.errand(hand) if kind.away else None
-    return None if found is None else Away(hand.ctx, found)
+    return None if found is None else Away(hand.ctx, found, hand.lent)
 
 
-async def sent(run: Run[P], work: Callable[[Hand], Wait | Away | None], **how: Any) -> Wait | None:
+async def sent(
+    run: Run[P], work: Callable[[Hand], Wait | Away | None], *, deletes: bool = False, conflicts: int = 0
+) -> Wait | None:
     """``act`` until no errand is left; ``work`` gives the next one, or what is to be waited for."""
     for _ in range(MOST_ERRANDS):
-        found = await act(run, work, **how)
+        found = await act(run, work, conflicts=conflicts, deletes=deletes)
         if not isinstance(found, Away):
             return found
-        told = await _answer(run, found)
-        await act(run, lambda hand, told=told: kind_of(hand).ran(hand, told), **how)  # type: ignore[misc]
-    raise Retry("it has more to ask for", 0.0)
+        away: Away | None = found
+        while away is not None:
+            told = await _answer(run, away)
+            away = await act(run, functools.partial(_ran, away, told, deletes), conflicts=conflicts, deletes=deletes)
+    raise Retry("it has more to ask for", MORE_SECONDS)
+
+
+def _ran(away: Away, told: Told, deletes: bool, hand: Hand) -> Away | None:
+    """What is to be asked for after that. What the author may not delete is asked for again as who lends his rights.
+
+    :raises Forbidden: it is the author who is told so.
+    """
+    if deletes and told.status in REFUSED and not away.lent:
+        if not hand.lent:
+            raise Forbidden(told.message)
+        if hand.leaves:
+            hand.keep(left=True)
+            return None
+        return Away(hand.ctx, away.errand, lent=True)
+    found = kind_of(hand).ran(hand, told)
+    return None if found is None else Away(away.ctx, found, away.lent)
+
+
+class _Content:
+    """The body of an errand."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    async def readinto(self, buffer: memoryview) -> int:
+        return self._file.readinto(buffer)
 
 
 async def _answer(run: Run[P], away: Away) -> Told:
     """:raises Retry: the service cannot answer now."""
     asked = away.errand
-    headers = {"accept": "application/json", "content-length": "0", **asked.headers}
+    headers = {"accept": "application/json", "content-length": str(len(asked.content)), **asked.headers}
+    stream = _Content(asked.content) if asked.content else None
     try:
         answer = await inside.ask(
-            run.core, away.ctx, asked.service, asked.method, asked.path, query=asked.query, headers=headers
+            run.core,
+            away.ctx,
+            asked.service,
+            asked.method,
+            asked.path,
+            query=asked.query,
+            headers=headers,
+            stream=stream,
         )
     except Unavailable as error:
         raise Retry(error.message) from None
@@ -299,7 +340,13 @@ async def _answer(run: Run[P], away: Away) -> Told:
         return Told(error.status, message=error.message)
     if answer.stream is not None or answer.file is not None:
         await answer.close()
-    body = codec.parse(answer.body) if isinstance(answer.body, bytes) and answer.body[:1] in b"[{" else answer.body
+    body = (
+        codec.parse(answer.body) if isinstance(answer.body, bytes) and answer.body[:1] in (b"[", b"{") else answer.body
+    )
+    if isinstance(body, Mapping) and body.get("Errors"):
+        # A bulk call answers 200 whatever comes of it.
+        name, status = body["Errors"][0]
+        return Told(int(status[:3]), message=f"{name}: {status}")
     return Told(answer.status or 200, body)
 
 

@@ -28,6 +28,11 @@ CONFLICTS = 9
 """So often a deletion that something stands in the way of is tried again, with growing pauses: about a minute."""
 
 
+def _is_left(hand: Hand) -> bool:
+    """Whether it was there before, and its author may not delete it."""
+    return hand.leaves or bool(hand.row.data.get("left"))
+
+
 def _kept(hand: Hand) -> bool:
     """Whether the template says that the thing outlives the stack, or it was there before, and who acts is not who
     brought it, or its stack was never whole."""
@@ -35,7 +40,7 @@ def _kept(hand: Hand) -> bool:
     if engine.is_brought(hand.tx, hand.stack, hand.row):
         return True
     policy = str(declared.get("deletion_policy", "Delete")).lower()
-    return hand.leaves or policy in ("retain", "snapshot") or bool(declared.get("external_id"))
+    return _is_left(hand) or policy in ("retain", "snapshot") or bool(declared.get("external_id"))
 
 
 async def remove(run: Run[ResourceParams]) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def _forget(hand: Hand) -> None:
     reason = "state changed"
     if engine.is_brought(hand.tx, hand.stack, hand.row):
         reason = "left where it is: the stack that adopted it was not whole"
-    elif hand.leaves:
+    elif _is_left(hand):
         reason = "left where it is: who adopted it may not delete it"
     record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, reason)
     guests.gone(hand.tx, hand.core, [hand.row])

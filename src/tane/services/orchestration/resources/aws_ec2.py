@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources import cinder_volume, neutron_floating_ip, nova_server
+from tane.services.orchestration.resources import cinder_volume, heirs, neutron_floating_ip, nova_server
 from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, names, number, one_of, shown, text
@@ -385,7 +385,8 @@ class AddressAssociation(Kind):
         self._tie(hand)
 
     def delete(self, hand: Hand) -> None:
-        if "allocation" not in hand.row.data:
+        own = hand.row.data.get("allocation")
+        if own is None or any(one.data.get("allocation") == own for one in heirs.of(hand)):
             return
         try:
             lead(hand, hand.row.data["allocation"], None)

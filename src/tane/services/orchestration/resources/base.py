@@ -59,6 +59,7 @@ class Errand:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,10 @@ class Kind:
         """What is to be asked for next of a service that is away; asked while it is not ready, or not gone."""
         return None
 
-    def ran(self, hand: Hand, told: Told) -> None:
-        """Take note of the answer to the errand. :raises Failed: it cannot be done."""
+    def ran(self, hand: Hand, told: Told) -> Errand | None:
+        """Take note of the answer to the errand; what comes of it at once, and is not kept: after a crash the first is
+        asked for again. :raises Failed: it cannot be done."""
+        return None
 
     def waits(self, hand: Hand) -> Wait:
         """How long to wait, and for what, while it is not ready, or not gone."""

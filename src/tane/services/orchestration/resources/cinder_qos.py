@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import listing, mapping, names, shown, text
@@ -105,7 +106,11 @@ class QoSAssociation(Kind):
         hand.call("volume", "GET", f"{PATH}/{hand.row.data['specs']}/{what}", query={"vol_type_id": kind})
 
     def delete(self, hand: Hand) -> None:
+        heir = [one for one in heirs.of(hand) if one.data.get("specs") == hand.row.data.get("specs")]
+        stays = [kind for one in heir for kind in one.data.get("types", ())]
         for one in hand.row.data.get("types", ()):
+            if one in stays:
+                continue
             try:
                 self._call(hand, "disassociate", one)
             except NotFound:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Kind, Served
 from tane.services.orchestration.resources.declaring import flag, listing, names, one_of, shown, text
 from tane.web.errors import NotFound
@@ -237,6 +238,9 @@ class Assignment(Kind):
                     assign(hand, "DELETE", self.many, str(hand.row.data["who"]), one)
                 except NotFound:
                     continue
+        for heir in heirs.of(hand):
+            for one in heir.properties.get("roles") or [] if heir.data.get("who") == hand.row.data.get("who") else ():
+                assign(hand, "PUT", self.many, str(heir.data["who"]), one)
 
 
 class UserRoleAssignment(Assignment):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import formed, listing, names
@@ -63,7 +64,10 @@ class ExtraRouteSet(Kind):
         self._call(hand, "add_extraroutes", [one for one in after if one not in before])
 
     def delete(self, hand: Hand) -> None:
+        heir = [one for one in heirs.of(hand) if one.data.get("router") == hand.row.data.get("router")]
+        stays = [route for one in heir for route in one.properties.get("routes") or []]
+        routes = [one for one in hand.row.properties.get("routes") or [] if one not in stays]
         try:
-            self._call(hand, "remove_extraroutes", hand.row.properties.get("routes") or [])
+            self._call(hand, "remove_extraroutes", routes)
         except NotFound:
             return

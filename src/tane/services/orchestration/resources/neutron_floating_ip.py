@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import formed, names, shown, specs, text
@@ -116,7 +117,7 @@ class FloatingIPAssociation(Kind):
 
     def delete(self, hand: Hand) -> None:
         address = hand.row.data.get("address")
-        if not address:
+        if not address or any(one.data.get("address") == address for one in heirs.of(hand)):
             return
         try:
             hand.call("network", "PUT", f"/v2.0/floatingips/{part(address)}", {"floatingip": {"port_id": None}})

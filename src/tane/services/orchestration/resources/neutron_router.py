@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, formed, listing, mapping, names, shown, specs, text
@@ -166,7 +167,7 @@ class RouterGateway(Kind):
 
     def delete(self, hand: Hand) -> None:
         router = str(hand.row.physical_id or "").partition(":")[0]
-        if not router:
+        if not router or any(str(one.physical_id).partition(":")[0] == router for one in heirs.of(hand)):
             return
         try:
             hand.call("network", "PUT", f"/v2.0/routers/{part(router)}", {"router": {"external_gateway_info": {}}})

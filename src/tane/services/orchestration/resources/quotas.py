@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import names, number, shown
@@ -58,8 +59,13 @@ class Quota(Kind):
         hand.call(self.service, "PUT", where, {self.single: self._wanted(hand.properties)})
 
     def delete(self, hand: Hand) -> None:
-        if "project" in hand.row.data:
-            hand.call(self.service, "DELETE", f"{self.path}/{hand.row.data['project']}")
+        if "project" not in hand.row.data:
+            return
+        where = f"{self.path}/{hand.row.data['project']}"
+        hand.call(self.service, "DELETE", where)
+        for one in heirs.of(hand):
+            if one.data.get("project") == hand.row.data["project"]:
+                hand.call(self.service, "PUT", where, {self.single: self._wanted(one.properties)})
 
     def show(self, hand: Hand) -> Mapping[str, Any]:
         found: dict[str, Any] = hand.call(self.service, "GET", f"{self.path}/{hand.row.data['project']}")[self.single]

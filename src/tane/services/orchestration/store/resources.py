@@ -89,6 +89,11 @@ def named(tx: Tx, stack_id: str, name: str) -> Row[Any] | None:
     return tx.first(mine.order_by(stack_resource.c.current.desc()))
 
 
+def all_named(tx: Tx, stack_id: str, name: str) -> list[Row[Any]]:
+    """The present one of a name, and those that it, or they, replaced."""
+    return tx.all(select(stack_resource).where(stack_resource.c.stack_id == stack_id, stack_resource.c.name == name))
+
+
 def by_physical_id(tx: Tx, stack_id: str, physical_id: str) -> Row[Any] | None:
     mine = select(stack_resource).where(stack_resource.c.stack_id == stack_id)
     return tx.first(mine.where(stack_resource.c.physical_id == physical_id))
