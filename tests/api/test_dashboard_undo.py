@@ -105,7 +105,7 @@ def test_what_somebody_changed_since_is_left_alone(scene: Scene) -> None:
     page = after(scene, f"{D}/networks/{network}/edit", name="bank", admin_state_up="true")
     scene.api.put(path + network, {"network": {"name": "shore"}}, 200)
     told = undo(scene, page)
-    assert told.status_code == 409 and "It was changed since" in told.text
+    assert told.status_code == 409 and "It is no longer, or not yet, as this left it" in told.text
     assert scene.show(path + network)["name"] == "shore"
 
 

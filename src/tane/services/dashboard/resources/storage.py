@@ -402,7 +402,16 @@ KINDS = (
                 "metadata",
                 N_("Metadata"),
                 f"volume PUT {V}/volumes/{{id}}/metadata",
-                fields=(Field("metadata", N_("Metadata"), "pairs", default="=metadata", option="--property"),),
+                fields=(
+                    Field(
+                        "metadata",
+                        N_("Metadata"),
+                        "pairs",
+                        default="=metadata",
+                        option="--property",
+                        apart=("readonly", "attached_mode"),
+                    ),
+                ),
                 build=lambda values, row: {"metadata": values.get("metadata", {})},
                 command="openstack volume set --no-property {id}",
             ),

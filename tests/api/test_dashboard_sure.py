@@ -1,0 +1,147 @@
+"""The way back is offered where it is sure: it takes away nothing of others, and brings back all that was."""
+
+from __future__ import annotations
+
+import pytest
+
+from tane.services.dashboard.domain.undoing import Done, step
+from tane.services.dashboard.resources import KINDS
+from tests.api.compute_support import V, at, make_image
+from tests.api.dashboard_support import D, Forms, N, Scene, admin, make_scene
+from tests.api.test_dashboard_undo import after, undo
+from tests.support import ApiCloud
+
+LEFT_ALONE = "It is no longer, or not yet, as this left it"
+FORM = 'action="/dashboard/undo"'
+
+
+@pytest.fixture
+def scene(cloud: ApiCloud) -> Scene:
+    return make_scene(cloud)
+
+
+def test_what_another_attached_or_moved_since_stays_where_it_is(scene: Scene) -> None:
+    image, network = make_image(scene.api, "seed"), scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    one, other = [scene.make("servers", name=name, image=image, flavor="small", networks=network) for name in "ab"]
+    volume = scene.make("volumes", name="data", size="1")
+    page = after(scene, f"{D}/volumes/{volume}/attach", server=one)
+    scene.api.delete(f"{V}/servers/{one}/os-volume_attachments/{volume}", 202)
+    scene.cloud.run_jobs()
+    wanted = {"volumeId": volume, "tag": "db", "delete_on_termination": True}
+    where = f"{V}/servers/{other}/os-volume_attachments"
+    scene.api.post(where, {"volumeAttachment": wanted}, 200, headers=at("2.96"))
+    scene.cloud.run_jobs()
+    told = undo(scene, page)
+    assert told.status_code == 409 and LEFT_ALONE in told.text
+    assert scene.volume(f"volumes/{volume}")["attachments"][0]["server_id"] == other
+    assert FORM not in after(scene, f"{D}/volumes/{volume}/detach"), "the guest's tag would not come back"
+    wanted = {"volumeId": volume, "device": "/dev/vdk", "delete_on_termination": True}
+    for kind, within in (("volumes", ""), ("server-volumes", f"?in={other}")):
+        scene.api.post(where, {"volumeAttachment": wanted}, 200, headers=at("2.96"))
+        scene.cloud.run_jobs()
+        page = after(scene, f"{D}/{kind}/{volume}/detach{within}")
+        assert undo(scene, page).status_code == 303
+        [back] = scene.api.get(where, headers=at("2.96")).json()["volumeAttachments"]
+        assert (back["device"], back["delete_on_termination"], back["tag"]) == ("/dev/vdk", True, None)
+        scene.api.delete(f"{where}/{volume}", 202)
+        scene.cloud.run_jobs()
+
+
+def test_an_address_that_another_moved_since_stays_there(scene: Scene) -> None:
+    network, router = scene.make("networks", name="bed", cidr="10.1.0.0/24"), scene.make("routers", name="gate")
+    [subnet] = scene.show(f"{N}/networks/{network}")["subnets"]
+    scene.do("routers", router, "add-interface", subnet_id=subnet)
+    address, ports = scene.make("floating-ips"), [scene.make("ports", network=network, name=name) for name in "ab"]
+    [fixed] = scene.show(f"{N}/ports/{ports[0]}")["fixed_ips"]
+    second = {"subnet_id": subnet, "ip_address": "10.1.0.77"}
+    scene.api.put(f"{N}/ports/{ports[0]}", {"port": {"fixed_ips": [fixed, second]}}, 200)
+    after(scene, f"{D}/floating-ips/{address}/associate", port_id=ports[0], fixed_ip_address="10.1.0.77")
+    page = after(scene, f"{D}/floating-ips/{address}/associate", port_id=ports[1])
+    assert undo(scene, page).status_code == 303
+    assert scene.show(f"{N}/floatingips/{address}")["fixed_ip_address"] == "10.1.0.77"
+    answer = scene.browser.fill(f"{D}/floating-ips/{address}", "/disassociate")
+    scene.api.put(f"{N}/floatingips/{address}", {"floatingip": {"port_id": ports[1]}}, 200)
+    assert undo(scene, scene.browser.get(answer.headers["location"])).status_code == 409
+    assert scene.show(f"{N}/floatingips/{address}")["port_id"] == ports[1]
+    route = {"destination": "192.0.2.0/24", "nexthop": "10.1.0.9"}
+    page = after(scene, f"{D}/routers/{router}/add-route", **route)
+    assert FORM not in after(scene, f"{D}/routers/{router}/add-route", **route), "it was there"
+    assert undo(scene, page).status_code == 303 and scene.show(f"{N}/routers/{router}")["routes"] == []
+    assert FORM not in after(scene, f"{D}/routers/{router}/remove-route", **route), "it was not there"
+
+
+def test_what_another_administrator_gave_is_not_taken(scene: Scene) -> None:
+    boss, api = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin), scene.cloud.admin
+    project, user = scene.api.project_id, scene.api.user_id
+    role = next(one["id"] for one in api.get("/identity/v3/roles").json()["roles"] if one["name"] == "reader")
+    group = api.post("/identity/v3/groups", {"group": {"name": "diggers"}}, 201).json()["group"]["id"]
+    for kind, resource, action, held, given in (
+        ("projects", project, "grant", f"projects/{project}/users/{user}/roles/{role}", {"role_id": role}),
+        ("groups", group, "add-user", f"groups/{group}/users/{user}", {}),
+    ):
+        form = f"{D}/{kind}/{resource}/{action}"
+        assert undo(boss, after(boss, form, user_id=user, **given), boss.browser).status_code == 303
+        api.get(f"/identity/v3/{held}", 404)
+        api.put(f"/identity/v3/{held}", None, 204)
+        assert FORM not in after(boss, form, user_id=user, **given)
+        api.get(f"/identity/v3/{held}", 204)
+
+
+def test_lines_and_lists_come_back_as_they_were(scene: Scene) -> None:
+    image, network = make_image(scene.api, "seed"), scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    server = scene.make("servers", name="web", image=image, flavor="small", networks=network)
+    here, volume = f"{D}/servers/{server}", scene.make("volumes", name="data", size="1")
+    first = {"metadata": "b=1\r\na=2", "tags": "b,a"}
+    for name, typed in first.items():
+        assert undo(scene, after(scene, f"{here}/{name}", **{name: typed})).status_code == 303
+        assert not scene.server(server)[name]
+    for name, typed in first.items():
+        after(scene, f"{here}/{name}", **{name: typed})
+        assert undo(scene, after(scene, f"{here}/{name}", **{name: typed[:3]})).status_code == 303
+    assert scene.server(server)["metadata"] == {"a": "2", "b": "1"} and set(scene.server(server)["tags"]) == {"a", "b"}
+    scene.api.put(f"{V}/servers/{server}/metadata", {"metadata": {"note": "two\nlines"}}, 200)
+    assert FORM not in after(scene, f"{here}/metadata", metadata="note=one"), "a form cannot say two lines"
+    form = f"{D}/volumes/{volume}/read-only"
+    for readonly in ("true", ""):
+        page = after(scene, form, readonly=readonly)
+        assert undo(scene, page).status_code == 303
+        assert (scene.volume(f"volumes/{volume}")["metadata"]["readonly"] == "True") == (not readonly)
+        after(scene, form, readonly="true")
+    form = f"{D}/volumes/{volume}/metadata"
+    assert "readonly" not in dict(Forms(scene.browser.get(form)).forms[-1]["fields"])["metadata"], (
+        "that is no line of the user's"
+    )
+    assert undo(scene, after(scene, form, metadata="a=1")).status_code == 303
+    assert scene.volume(f"volumes/{volume}")["metadata"] == {"readonly": "True"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "row", "values", "offered"),
+    [
+        ("servers", "lock", {"locked": True}, {}, False),
+        ("servers", "lock", {"locked": False}, {}, True),
+        ("servers", "shelve", {"status": "SHUTOFF"}, {}, False),
+        ("servers", "shelve", {"status": "ACTIVE"}, {}, True),
+        ("servers", "add-group", {}, {"name": "doors"}, False),
+        ("hosts", "enable", {"enabled": True}, {}, False),
+        ("hosts", "disable", {"enabled": False, "disabled_reason": "theirs"}, {}, False),
+        ("services", "enable", {"status": "disabled", "disabled_reason": "theirs"}, {}, False),
+        ("alarms", "enable", {"enabled": True}, {}, False),
+        ("images", "reactivate", {"status": "active"}, {}, False),
+        ("image-members", "remove", {"status": "accepted"}, {}, False),
+        ("rules", "delete", {"security_group_id": "g", "project_id": "another's"}, {}, False),
+        ("rules", "delete", {"security_group_id": "g", "project_id": "own"}, {}, True),
+    ],
+)
+def test_what_is_not_sure_has_no_button(kind: str, action: str, row: dict, values: dict, offered: bool) -> None:  # type: ignore[type-arg]
+    of = KINDS[kind].action(action)
+    assert of is not None
+    done = Done(KINDS[kind], of, "x", "in", {}, row, None, values=values, project="own")
+    assert (step(done) is not None) == offered
+
+
+def test_an_administrator_who_unlocks_has_no_way_back_to_the_owners_lock() -> None:
+    of = KINDS["servers"].action("unlock")
+    assert of is not None
+    done = Done(KINDS["servers"], of, "x", "", {}, {"locked": True}, None, admin=True)
+    assert step(done) is None
