@@ -115,6 +115,20 @@ def test_lines_and_lists_come_back_as_they_were(scene: Scene) -> None:
     assert scene.volume(f"volumes/{volume}")["metadata"] == {"readonly": "True"}
 
 
+def test_parts_of_names_are_found(scene: Scene) -> None:
+    make_image(scene.api, "ubuntu-24.04")
+    volume = scene.make("volumes", name="database", size="1")
+    scene.do("volumes", volume, "snapshot", name="before-noon")
+    for text, found in (
+        ("ubuntu", "ubuntu-24.04"),
+        ("24.04", "ubuntu-24.04"),
+        ("tabas", "database"),
+        ("noon", "before"),
+    ):
+        assert found in scene.browser.get(f"{D}/search?q={text}")
+    assert "database" in scene.browser.get(f"{D}/volumes?q=tabas")
+
+
 @pytest.mark.parametrize(
     ("kind", "action", "row", "values", "offered"),
     [

@@ -281,7 +281,7 @@ KINDS = (
         "volume",
         event="volume.volume",
         brief=f"volume GET {V}/volumes",
-        search="name",
+        search="name~",
         command="openstack volume list",
         empty=N_("No volumes yet. A volume is a disk that outlives its server."),
         create=NEW_VOLUME,
@@ -492,7 +492,7 @@ KINDS = (
         "snapshot",
         event="volume.snapshot",
         brief=f"volume GET {V}/snapshots",
-        search="name",
+        search="name~",
         command="openstack volume snapshot list",
         empty=N_("No snapshots yet. Make one from a volume's page; servers go on meanwhile."),
         actions=(
