@@ -78,13 +78,27 @@ def test_what_another_administrator_gave_is_not_taken(scene: Scene) -> None:
     for kind, resource, action, held, given in (
         ("projects", project, "grant", f"projects/{project}/users/{user}/roles/{role}", {"role_id": role}),
         ("groups", group, "add-user", f"groups/{group}/users/{user}", {}),
+        ("users", user, "grant-system", f"system/users/{user}/roles/{role}", {"role_id": role}),
     ):
-        form = f"{D}/{kind}/{resource}/{action}"
-        assert undo(boss, after(boss, form, user_id=user, **given), boss.browser).status_code == 303
+        form, given = f"{D}/{kind}/{resource}/{action}", {**given, **({} if kind == "users" else {"user_id": user})}
+        assert undo(boss, after(boss, form, **given), boss.browser).status_code == 303
         api.get(f"/identity/v3/{held}", 404)
         api.put(f"/identity/v3/{held}", None, 204)
-        assert FORM not in after(boss, form, user_id=user, **given)
+        assert FORM not in after(boss, form, **given)
         api.get(f"/identity/v3/{held}", 204)
+
+
+def test_a_zone_comes_and_goes_by_the_form(scene: Scene) -> None:
+    boss = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin)
+    aggregate = boss.make("aggregates", name="row")
+    [one] = [row["id"] for row in boss.api.get(f"{V}/os-aggregates").json()["aggregates"]]
+    form = f"{D}/aggregates/{one}/edit"
+    for zone, before in (("az1", None), ("", "az1")):
+        page = after(boss, form, name="row", availability_zone=zone)
+        assert boss.show(f"{V}/os-aggregates/{one}")["availability_zone"] == (zone or None), aggregate
+        assert undo(boss, page, boss.browser).status_code == 303
+        assert boss.show(f"{V}/os-aggregates/{one}")["availability_zone"] == before
+        after(boss, form, name="row", availability_zone="az1")
 
 
 def test_lines_and_lists_come_back_as_they_were(scene: Scene) -> None:

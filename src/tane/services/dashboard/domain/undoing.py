@@ -312,12 +312,17 @@ SERVER: Mapping[str, Reverse] = {
     "tags": back,
     "metadata": back,
 }
-WHO = (("", "user"), ("-group", "group"), ("-system", "user"))
+WHO = (("", "user"), ("-group", "group"))
 ROLES: Mapping[str, Reverse] = {
     **{f"grant{suffix}": granted(f"take{suffix}", f"{who}_id", "role_id") for suffix, who in WHO},
     **{f"take{suffix}": taken(f"grant{suffix}", f"{who}_id", "role_id") for suffix, who in WHO},
 }
-CHANGES: Mapping[str, Reverse] = {"edit": back, "tags": back}
+IN_SYSTEM: Mapping[str, Reverse] = {
+    "grant-system": granted("take-system", "role_id"),
+    "take-system": taken("grant-system", "role_id"),
+}
+EDIT: Mapping[str, Reverse] = {"edit": back}
+CHANGES: Mapping[str, Reverse] = {**EDIT, "tags": back}
 REVERSES: Mapping[str, Mapping[str, Reverse]] = {
     "servers": SERVER,
     "all-servers": SERVER,
@@ -329,7 +334,7 @@ REVERSES: Mapping[str, Mapping[str, Reverse]] = {
         "metadata": back,
         "read-only": back,
     },
-    "snapshots": CHANGES,
+    "snapshots": EDIT,
     "images": {
         "edit": back,
         "deactivate": by("reactivate", "status", ["active"], ["deactivated"]),
@@ -340,7 +345,7 @@ REVERSES: Mapping[str, Mapping[str, Reverse]] = {
     "networks": CHANGES,
     "external-networks": CHANGES,
     "subnets": CHANGES,
-    "subnet-pools": CHANGES,
+    "subnet-pools": EDIT,
     "ports": CHANGES,
     "security-groups": CHANGES,
     "rules": {"create": rule_made, "delete": rule_gone},
@@ -356,13 +361,14 @@ REVERSES: Mapping[str, Mapping[str, Reverse]] = {
         "disassociate": disassociated,
     },
     "projects": {**CHANGES, **ROLES},
-    "domains": {**CHANGES, **ROLES},
-    "groups": {**CHANGES, "add-user": user_added},
+    "domains": {**EDIT, **ROLES},
+    "users": IN_SYSTEM,
+    "groups": {**EDIT, **IN_SYSTEM, "add-user": user_added},
     "group-members": {"remove": whole("groups", "add-user", "user_id")},
-    "roles": CHANGES,
-    "flavors": {**CHANGES, "grant": part("flavor-access", "remove", "tenant")},
+    "roles": EDIT,
+    "flavors": {**EDIT, "grant": part("flavor-access", "remove", "tenant")},
     "flavor-access": {"remove": whole("flavors", "grant", "tenant")},
-    "volume-types": {**CHANGES, "grant": part("volume-type-access", "remove", "project")},
+    "volume-types": {**EDIT, "grant": part("volume-type-access", "remove", "project")},
     "volume-type-access": {"remove": whole("volume-types", "grant", "project")},
     "aggregates": {
         "edit": back,
@@ -381,9 +387,10 @@ REVERSES: Mapping[str, Mapping[str, Reverse]] = {
 }
 """By kind and action. A security group of a server is not: it may have been on some of its ports alone."""
 LOOKED_AT: Mapping[str, Sequence[str]] = {
-    "projects": ("grant", "grant-group", "grant-system"),
+    "projects": ("grant", "grant-group"),
     "domains": ("grant", "grant-group"),
-    "groups": ("add-user",),
+    "users": ("grant-system",),
+    "groups": ("add-user", "grant-system"),
     "volumes": ("detach",),
 }
 """What is asked for before these: a grant of what is granted changes nothing, and a volume tells little of how it is
