@@ -58,6 +58,18 @@ def test_what_was_typed_when_the_session_ended_is_there_after_the_login(scene: S
     assert made["description"] == "one\r\ntwo & three" or made["description"].split() == ["one", "two", "&", "three"]
 
 
+def test_what_one_typed_is_not_shown_to_who_logs_in_next(scene: Scene) -> None:
+    browser, path = scene.browser, f"{D}/new/networks"
+    typed_in = {**form(browser, path), "name": "bed", "description": "mine alone"}
+    scene.cloud.new_user("noa", "garden")
+    end(browser)
+    page = browser.post(path, list(typed_in.items())).text
+    [first, *_] = [one for one in Forms(page).forms if one["action"] == f"{D}/login"]
+    fields = [pair for pair in first["fields"] if pair[0] not in ("user", "password")]
+    where = browser.post(f"{D}/login", [*fields, ("user", "noa"), ("password", "noa-secret")]).headers["location"]
+    assert where == path and "mine alone" not in browser.get(f"{path}?typed=1")
+
+
 def test_passwords_are_not_kept_and_a_strangers_form_is_not(scene: Scene) -> None:
     browser, path = scene.browser, f"{D}/account/{scene.api.user_id}/password"
     fields = form(browser, path)

@@ -557,7 +557,7 @@ KINDS = (
             "accept",
             fields=(
                 Field("transfer", N_("ID of the transfer"), required=True, to="-", option="-"),
-                Field("auth_key", N_("Key"), required=True, option="--auth-key"),
+                Field("auth_key", N_("Key"), "password", required=True, option="--auth-key"),
             ),
             build=lambda values, row: {"auth_key": values["auth_key"]},
             command="openstack volume transfer request accept",
