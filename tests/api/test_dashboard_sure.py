@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
+from tane.services.dashboard.domain.messages import Words
+from tane.services.dashboard.domain.sentences import FORMS, sentence
 from tane.services.dashboard.domain.undoing import Done, step
 from tane.services.dashboard.resources import KINDS
 from tests.api.compute_support import V, at, make_image
@@ -173,3 +178,23 @@ def test_an_administrator_who_unlocks_has_no_way_back_to_the_owners_lock() -> No
     assert of is not None
     done = Done(KINDS["servers"], of, "x", "", {}, {"locked": True}, None, admin=True)
     assert step(done) is None
+
+
+def test_sentences_are_told_in_japanese_at_once_whatever_is_in_them() -> None:
+    words = Words("ja")
+    told = sentence(words, "Transition to alarm due to 2 samples outside threshold, most recent: 9.0")
+    assert "アラーム" in told and "しきい値の範囲外です" in told and "9.0" in told
+    told = sentence(words, "Volume v1 status must be available or in-use, but current status is: error.")
+    assert "利用可能または使用中" in told and "エラー" in told and "v1" in told
+    assert "ホストがありません" in sentence(words, "No host has the role network.")
+    assert "サイズ" in sentence(words, "size: a value is required.")
+    for form in FORMS:
+        text = re.sub(r"{(\w+)}", "x", form)
+        assert sentence(words, text) != text, form
+    assert sentence(words, "Instance  could not be found.") == "Instance  could not be found."
+    hard = "Quota exceeded for x" + ": Requested y" * 12 + ", but already used z" * 8 + " of q" * 70
+    began = time.process_time()
+    for _ in range(10):
+        sentence(words, hard[:1000])
+        sentence(words, hard[:990] + ".")
+    assert time.process_time() - began < 1
