@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from tane.services.dashboard.api import typed
+from tane.services.dashboard.api.visit import near
 from tane.services.dashboard.tables import dashboard_session
 from tests.api.dashboard_support import Browser, D, Forms, N, Scene, make_scene
 from tests.support import ApiCloud
@@ -109,3 +110,15 @@ def test_a_session_that_is_used_from_elsewhere_says_so_to_both(scene: Scene) -> 
     for _ in range(2):
         page = scene.browser.get(f"{D}/networks")
         assert re.search(r"opened at 192\.0\.2\.7 and is used from \S+ as well", page)
+
+
+def test_the_same_browser_by_another_of_its_addresses_is_no_stranger() -> None:
+    for one, other, same in (
+        ("192.0.2.7", "192.0.2.200", True),
+        ("192.0.2.7", "192.0.3.7", False),
+        ("2001:db8:1::7", "2001:db8:1:9:a:b:c:d", True),
+        ("2001:db8:1::7", "2001:db8:2::7", False),
+        ("192.0.2.7", "2001:db8:1::7", True),
+        ("here", "there", False),
+    ):
+        assert near(one, other) == same, (one, other)
