@@ -106,6 +106,30 @@ def test_a_zone_comes_and_goes_by_the_form(scene: Scene) -> None:
         after(boss, form, name="row", availability_zone="az1")
 
 
+def test_hosts_come_back_to_work_unless_another_has_a_reason(scene: Scene) -> None:
+    boss = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin)
+    host = boss.api.get("/hosts").json()["hosts"][0]
+    form = f"{D}/hosts/{host['id']}"
+    page = after(boss, f"{form}/disable", disabled_reason="new disks")
+    assert undo(boss, page, boss.browser).status_code == 303
+    assert boss.api.get(f"/hosts/{host['id']}").json()["host"]["enabled"]
+    page = after(boss, f"{form}/disable", disabled_reason="new disks")
+    boss.api.put(f"/hosts/{host['id']}", {"host": {"enabled": False, "disabled_reason": "smoke"}}, 200)
+    assert undo(boss, page, boss.browser).status_code == 409
+    answer = boss.browser.post(f"{form}/enable", [("csrf", boss.browser.csrf)])
+    assert undo(boss, boss.browser.get(answer.headers["location"]), boss.browser).status_code == 303
+    assert boss.api.get(f"/hosts/{host['id']}").json()["host"]["disabled_reason"] == "smoke"
+    boss.make("aggregates", name="row")
+    one = boss.api.get(f"{V}/os-aggregates").json()["aggregates"][0]["id"]
+    page = after(boss, f"{D}/aggregates/{one}/add-host", host=host["name"])
+    assert boss.show(f"{V}/os-aggregates/{one}")["hosts"] == [host["name"]]
+    assert undo(boss, page, boss.browser).status_code == 303
+    assert boss.show(f"{V}/os-aggregates/{one}")["hosts"] == []
+    service = boss.api.get(f"{V}/os-services?binary=nova-compute", headers=at("2.96")).json()["services"][0]["id"]
+    answer = boss.browser.post(f"{D}/services/{service}/enable", [("csrf", boss.browser.csrf)])
+    assert FORM not in boss.browser.get(answer.headers["location"]), "the host's reason is not the form's"
+
+
 def test_lines_and_lists_come_back_as_they_were(scene: Scene) -> None:
     image, network = make_image(scene.api, "seed"), scene.make("networks", name="bed", cidr="10.1.0.0/24")
     server = scene.make("servers", name="web", image=image, flavor="small", networks=network)

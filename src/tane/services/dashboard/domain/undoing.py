@@ -235,6 +235,11 @@ def service_enabled(done: Done) -> Step | None:
     return None if done.row.get("disabled_reason") else by("disable", "status", ["disabled"], ["enabled"])(done)
 
 
+def service_disabled(done: Done) -> Step | None:
+    still = (_same(done, {"status": ["disabled"], "disabled_reason": [None]}),)
+    return Step(done.kind.name, "enable", done.id, still=still) if done.row.get("status") == "enabled" else None
+
+
 def part(kind: str, action: str, name: str) -> Reverse:
     """A part of the resource, named by a field, goes again: adding one that is there is refused."""
     return lambda done: Step(kind, action, done.one(name), done.id)
@@ -378,7 +383,7 @@ REVERSES: Mapping[str, Mapping[str, Reverse]] = {
     "hosts": {"enable": host_enabled, "disable": host_disabled},
     "services": {
         "enable": service_enabled,
-        "disable": by("enable", "status", ["enabled"], ["disabled"]),
+        "disable": service_disabled,
     },
     "alarms": {
         "enable": by("disable", "enabled", [False], [True]),
