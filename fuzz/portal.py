@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 from fuzz.world import Actor, World
+from tane.services.dashboard.api import typed, undoing
 from tane.services.dashboard.domain import sessions
 from tane.services.dashboard.domain.describing import Action, Kind
 from tane.services.dashboard.domain.sessions import Session
@@ -27,7 +29,7 @@ COLLECTIONS = {
 """How the API calls what a page of the portal is about."""
 QUERIES = (
     *("q", "marker", "all", "done", "container", "prefix", "name", "cursor", "next"),
-    *("undo", "undone", "typed", "versions", "version-id", "project_id", "month", "member_status"),
+    *("undo", "undone", "typed", "versions", "version-id", "version_marker", "project_id", "month", "member_status"),
 )
 ORDERS = ("make", "folder", "share", "versions", "restore", "delete", "remove", "upload")
 ODD = ("", "\"'><script>", "種" * 300, "-1", "9" * 40, "a=b\nc", "a,b", "10.9.0.0/24", "..", "{{7*7}}", "\r\n", "0")
@@ -49,7 +51,7 @@ def ask(
     here: World, service: Service, route: Route, actor: Actor, project: str
 ) -> tuple[str, dict[str, str], bytes | None, list[tuple[str, str]]]:
     """(path, headers, body, query) of a request to one of the portal's routes."""
-    rng, mine = here.rng, session(here, actor)
+    rng, mine, core = here.rng, session(here, actor), here.api.core
     kind = rng.choice(ALL)
     action = rng.choice([*kind.actions, *([kind.create] if kind.create else [])] or [Action("x", "", "compute GET /x")])
     names = {"kind": kind.name, "action": action.name, "file": rng.choice(("portal.css", "openrc", "clouds.yaml", "x"))}
@@ -67,6 +69,10 @@ def ask(
     for name in QUERIES:
         if rng.random() < 0.1:
             query.append((name, rng.choice((*ODD, "1", "create"))))
+    mark = [name for name, one in core.memory.get(undoing.MEMORY, {}).items() if one.owner == mine.id][-1:]
+    if route.method == "GET" and rng.random() < 0.1:
+        typed.keep(core, mine.id, path, json.dumps({one.name: [rng.choice(ODD)] for one in action.fields}))
+        query += [("typed", "1"), *(("undo", one) for one in mark)]
     if route.path == "/events":
         # One that is right never ends.
         query = [("cursor", rng.choice(("x", "-1", "²")))]
@@ -79,6 +85,7 @@ def ask(
         ("action", action.name),
         ("sure", "yes"),
     ]
+    fields += [("undo", one) for one in mark if rng.random() < 0.7]
     fields += filled(here, action, actor, project, rng)
     headers["Content-Type"] = "application/x-www-form-urlencoded"
     return path, headers, urlencode(fields, errors="surrogatepass").encode(), query

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tane.services.dashboard.api import objects, sharing
 from tests.api.compute_support import V, make_image
 from tests.api.dashboard_support import Browser, D, N, Scene, admin, make_scene
 from tests.support import ApiCloud
@@ -260,6 +264,48 @@ def test_an_administrator_looks_at_another_projects_bill_and_a_member_does_not(s
     assert f'<option value="{scene.api.project_id}" selected>garden</option>' in page
     assert f"project_id={scene.api.project_id}" in page
     assert 'name="project_id"' not in scene.browser.get(f"{D}/bill?project_id={other}")
+
+
+def test_earlier_versions_go_on_and_deletions_are_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "PAGE", 2)
+    browser, path = scene.browser, f"/v1/AUTH_{scene.api.project_id}/attic"
+    scene.api.put(path, None, 201, headers={"X-Versions-Enabled": "true"})
+    for text in (b"1", b"2", b"3"):
+        scene.api.request("PUT", f"{path}/note", expect=201, content=text)
+    scene.api.delete(f"{path}/note", 204)
+    where, seen = f"{D}/objects?container=attic&versions=1", ""
+    for _ in range(3):
+        page = browser.get(where)
+        seen += page
+        following = re.search(r'class="pages"><a class="button" href="([^"]+)"', page)
+        if following is None:
+            break
+        where = html.unescape(following[1])
+    assert (seen.count('name="version" value='), seen.count(">Deleted<")) == (3, 1)
+    assert seen.count("version-id=") == 3, "a deletion is no file to load"
+
+
+def test_two_first_links_at_once_are_both_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ""
+
+    async def header(visit: object, container: str, name: str) -> str:
+        found = kept
+        await asyncio.sleep(0)
+        return found
+
+    async def ask(visit: object, method: str, container: str, *, headers: dict[str, str]) -> None:
+        nonlocal kept
+        await asyncio.sleep(0)
+        kept = next(iter(headers.values()))
+
+    monkeypatch.setattr(sharing, "_header", header)
+    monkeypatch.setattr(sharing.objects, "ask", ask)
+    visit: Any = SimpleNamespace(core=SimpleNamespace(memory={}), ctx=SimpleNamespace(project_id="p"))
+
+    async def both() -> list[str]:
+        return await asyncio.gather(sharing._key(visit, "attic"), sharing._key(visit, "attic"))
+
+    assert asyncio.run(both()) == [kept, kept]
 
 
 def test_objects_are_shared_by_a_link_and_come_back_as_they_were(scene: Scene) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from tane.services.dashboard.api import typed
+from tane.services.dashboard.api.visit import near
 from tane.services.dashboard.tables import dashboard_session
 from tests.api.dashboard_support import Browser, D, Forms, N, Scene, make_scene
 from tests.support import ApiCloud
@@ -58,6 +59,18 @@ def test_what_was_typed_when_the_session_ended_is_there_after_the_login(scene: S
     assert made["description"] == "one\r\ntwo & three" or made["description"].split() == ["one", "two", "&", "three"]
 
 
+def test_what_one_typed_is_not_shown_to_who_logs_in_next(scene: Scene) -> None:
+    browser, path = scene.browser, f"{D}/new/networks"
+    typed_in = {**form(browser, path), "name": "bed", "description": "mine alone"}
+    scene.cloud.new_user("noa", "garden")
+    end(browser)
+    page = browser.post(path, list(typed_in.items())).text
+    [first, *_] = [one for one in Forms(page).forms if one["action"] == f"{D}/login"]
+    fields = [pair for pair in first["fields"] if pair[0] not in ("user", "password")]
+    where = browser.post(f"{D}/login", [*fields, ("user", "noa"), ("password", "noa-secret")]).headers["location"]
+    assert where == path and "mine alone" not in browser.get(f"{path}?typed=1")
+
+
 def test_passwords_are_not_kept_and_a_strangers_form_is_not(scene: Scene) -> None:
     browser, path = scene.browser, f"{D}/account/{scene.api.user_id}/password"
     fields = form(browser, path)
@@ -97,3 +110,15 @@ def test_a_session_that_is_used_from_elsewhere_says_so_to_both(scene: Scene) -> 
     for _ in range(2):
         page = scene.browser.get(f"{D}/networks")
         assert re.search(r"opened at 192\.0\.2\.7 and is used from \S+ as well", page)
+
+
+def test_the_same_browser_by_another_of_its_addresses_is_no_stranger() -> None:
+    for one, other, same in (
+        ("192.0.2.7", "192.0.2.200", True),
+        ("192.0.2.7", "192.0.3.7", False),
+        ("2001:db8:1::7", "2001:db8:1:9:a:b:c:d", True),
+        ("2001:db8:1::7", "2001:db8:2::7", False),
+        ("192.0.2.7", "2001:db8:1::7", True),
+        ("here", "there", False),
+    ):
+        assert near(one, other) == same, (one, other)

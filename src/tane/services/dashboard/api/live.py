@@ -19,7 +19,7 @@ from tane.web.errors import ApiError
 from tane.web.request import Response
 
 MOST_SEARCHED = 200
-"""Rows of a kind that a search looks through; servers, volumes and images are asked for by name."""
+"""Rows of a kind that a search looks through; servers, volumes and snapshots are asked for by a part of the name."""
 MOST_FOUND = 8
 NO_NAME = re.compile(r"[0-9a-fA-F.:/-]+")
 """What may be a part of an id or an address."""
@@ -94,7 +94,8 @@ def search(visit: Visit) -> Response:
 
 def _matching(visit: Visit, kind: Kind, text: str) -> list[tuple[str, str, str]]:
     limit: dict[str, str] = {"limit": str(MOST_SEARCHED)} if kind.paged else {}
-    named = bool(kind.search) and kind.list_call.service in ("compute", "volume", "image")
+    # A filter that finds whole names alone would hide what has the text within.
+    named = bool(kind.search) and (kind.list_call.service == "compute" or kind.search.endswith("~"))
     rows: dict[str, Row] = {}
     try:
         if named:

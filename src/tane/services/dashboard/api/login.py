@@ -33,6 +33,8 @@ from tane.web.request import Request, Response
 
 BEFORE = "tane-login"
 """The cookie that ties a form of the login to the browser it was shown in."""
+OWNER = "tane-owner"
+"""Whose the session's cookie is, told to nobody else: what was typed in it comes back to that user alone."""
 LOGIN_SECONDS = 3600
 
 
@@ -113,10 +115,14 @@ async def enter(request: Request) -> Response:
     session = await core.in_thread(sessions.open_session, core, user_id, token, until, request.remote[:64])
     where = _own(given.one("next")).removeprefix(PREFIX)
     gone = found.cookie(found.own_cookie(BEFORE), "", seconds=0, strict=True)
-    if text := given.one(typing.FIELD):
+    sent = cookies(request)
+    former = sent.get(found.own_cookie("tane-session"), "")[: sessions.LONGEST]
+    same = sessions.same(sent.get(found.own_cookie(OWNER), "")[:100], sessions.owner_mark(former, user_id))
+    if former and same and (text := given.one(typing.FIELD)):
         brought = typing.keep(core, session.id, PREFIX + where, text)
         where += ("&" if "?" in where else "?") + "typed=1" if brought else ""
-    return found.go(where, (found.cookie(found.own_cookie("tane-session"), session.secret), gone))
+    mark = found.cookie(found.own_cookie(OWNER), sessions.owner_mark(session.secret, user_id))
+    return found.go(where, (found.cookie(found.own_cookie("tane-session"), session.secret), mark, gone))
 
 
 def _auth(given: Form) -> dict[str, Any]:

@@ -59,6 +59,8 @@ async def objects(visit: Visit) -> Response:
     versions = visit.request.flag("versions")
     query = {"prefix": before, **({"marker": marker} if marker else {})}
     query |= {"versions": "true"} if versions else {"delimiter": "/"}
+    if versions and marker and (version := visit.request.param("version_marker")):
+        query["version_marker"] = version[:100]
     rows = await _list(visit, name, **query)
     last = rows[-1] if len(rows) >= PAGE else {}
     return await visit.core.in_thread(
@@ -68,7 +70,8 @@ async def objects(visit: Visit) -> Response:
         container=name,
         before=before,
         parents=_parents(before),
-        following="" if versions else last.get("name") or last.get("subdir") or "",
+        following=last.get("name") or last.get("subdir") or "",
+        after=last.get("version_id") or "" if versions else "",
         versions=versions,
         keeping=await sharing.keeping(visit, name),
         hours=sharing.HOURS,

@@ -14,7 +14,7 @@ from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
 from tane.services.dashboard.domain import forms, showing
-from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, id_of, value_of
+from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, default_of, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.domain.undoing import texts
@@ -193,7 +193,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     given = brought or given
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
-        typed = {one.field.name: texts(_default(one, order.row)) for one in fields}
+        typed = {one.field.name: texts(default_of(one.field, order.row), one.kind) for one in fields}
         typed |= {name: [text] for name, text in special.filled(visit, order.action, order.row).items()}
         # Ids alone: a stranger's link may not fill a form with a script of his.
         typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
@@ -255,13 +255,6 @@ def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str
     }
 
 
-def _default(one: Input, row: Row) -> Any:
-    default = one.field.default
-    if isinstance(default, str) and default.startswith("="):
-        return value_of(row, default[1:])
-    return default
-
-
 def _with_typed(one: Input, offered: list[tuple[str, str]], typed: dict[str, list[str]]) -> list[tuple[str, str]]:
     """What was asked for is offered, too, when the list was cut before it."""
     had = {value for value, _ in offered}
@@ -315,12 +308,13 @@ async def act(visit: Visit) -> Response:
         special.check(visit, order, given)
         fields = await core.in_thread(forms.inputs, core, action)
         values = forms.values(fields, given.values)
+        known = await core.in_thread(undoing.before, visit, order, given.values, fields, values)
         answer = await perform(visit, action, order.id, order.row, values)
     except ApiError as error:
         return await core.in_thread(form, visit, order, given.values, error)
     if action.secret:
         return await core.in_thread(special.secret, visit, order, answer)
-    return done(visit, order, answer, values, undoing.remember(visit, order, given.values, answer))
+    return done(visit, order, answer, values, undoing.remember(visit, order, replace(known, answer=answer)))
 
 
 async def perform(visit: Visit, action: Action, resource_id: str, row: Row, values: dict[str, Any]) -> Any:

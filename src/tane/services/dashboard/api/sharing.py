@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
 from urllib.parse import quote, urlencode
+from weakref import WeakValueDictionary
 
 from tane.services.dashboard.api import objects
 from tane.services.dashboard.api.incoming import Form
@@ -15,6 +17,7 @@ from tane.services.dashboard.domain.messages import N_
 from tane.web.errors import BadRequest
 from tane.web.request import Response
 
+MEMORY = "dashboard.sharing"
 KEY = "X-Container-Meta-Temp-URL-Key"
 HOURS = (1, 24, 24 * 7, 24 * 30)
 MOST_LINKS = 100
@@ -25,6 +28,17 @@ async def _header(visit: Visit, container: str, name: str) -> str:
     return next((str(value) for key, value in answer.headers.items() if key.lower() == name.lower()), "")
 
 
+async def _key(visit: Visit, container: str) -> str:
+    """The container's key. One of a project's pages at a time makes one: a second would end the links of the first."""
+    locks = visit.core.memory.setdefault(MEMORY, WeakValueDictionary())
+    async with locks.setdefault(visit.ctx.project_id, asyncio.Lock()):
+        key = await _header(visit, container, KEY)
+        if not key:
+            key = secrets.token_urlsafe(32)
+            await objects.ask(visit, "POST", container, headers={KEY.lower(): key})
+    return key
+
+
 async def share(visit: Visit, given: Form) -> Response:
     """Addresses that are good for some hours, signed with the container's own key, which is made with the first.
 
@@ -33,10 +47,7 @@ async def share(visit: Visit, given: Form) -> Response:
     container, names = given.one("container"), given.values.get("name", [])[:MOST_LINKS]
     if given.one("hours") not in map(str, HOURS) or not names:
         raise BadRequest(visit.words(N_("Choose objects, and how long their links are good.")))
-    key = await _header(visit, container, KEY)
-    if not key:
-        key = secrets.token_urlsafe(32)
-        await objects.ask(visit, "POST", container, headers={KEY.lower(): key})
+    key = await _key(visit, container)
     seconds = int(given.one("hours")) * 3600
     until = int(visit.core.clock.now().timestamp()) + seconds
     account = f"AUTH_{visit.ctx.project_id}"

@@ -1,4 +1,5 @@
-"""What was typed into a form whose session had ended: kept through the login, and shown again. Nothing of it was done.
+"""What was typed into a form whose session had ended: kept through the login of the same user, and shown again. Nothing
+of it was done.
 
 Between the form and the login it is in the page of the login, in the browser alone; after the login in this process,
 for the next page.

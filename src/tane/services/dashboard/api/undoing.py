@@ -6,21 +6,24 @@ nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tane.services.dashboard.api import lists
 from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.visit import Visit, check_form, waiting
 from tane.services.dashboard.domain import forms, undoing
-from tane.services.dashboard.domain.describing import Action, Kind, Row, value_of
+from tane.services.dashboard.domain.describing import Action, Kind, Row, Values, value_of
+from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.domain.undoing import Done, Step
 from tane.services.dashboard.resources import KINDS
 from tane.web import inside
-from tane.web.errors import Conflict, NotFound
+from tane.web.errors import ApiError, Conflict, NotFound
 from tane.web.request import Response
 
 if TYPE_CHECKING:
@@ -40,11 +43,45 @@ class Kept:
     until: datetime
 
 
-def remember(visit: Visit, order: Order, given: forms.Given, answer: Any) -> dict[str, str]:
+def before(visit: Visit, order: Order, given: forms.Given, fields: Sequence[Input], values: Values) -> Done:
+    """What is known of an action before it is taken; its ``answer`` comes after."""
+    kind, action, row, inner = order.kind, order.action, order.row, visit.request.param("in") or ""
+    seen: Row = {}
+    if action.name in undoing.LOOKED_AT.get(kind.name, ()):
+        with contextlib.suppress(NotFound):
+            seen = _attachment(visit, order) if kind.name == "volumes" else _granted(visit, order, values)
+    ctx = visit.ctx
+    project = ctx.project_id or ""
+    return Done(kind, action, order.id, inner, given, row, None, fields, values, seen, ctx.is_admin, project)
+
+
+def _attachment(visit: Visit, order: Order) -> Row:
+    """How the volume is attached, when it is to one server."""
+    attachments = order.row.get("attachments") or []
+    if len(attachments) != 1:
+        return {}
+    try:
+        return lists.one(visit, KINDS["server-volumes"], order.id, str(attachments[0]["server_id"]))
+    except ApiError:
+        return {}
+
+
+def _granted(visit: Visit, order: Order, values: Values) -> Row:
+    """:raises NotFound: it is not granted yet. Who may not ask is not sure of it."""
+    call = replace(order.action.target, method="GET")
+    try:
+        visit.call(call, id=order.id, **forms.places(order.action, values))
+    except NotFound:
+        raise
+    except ApiError as error:
+        return {"unknown": error.message}
+    return {"held": True}
+
+
+def remember(visit: Visit, order: Order, done: Done) -> dict[str, str]:
     """What the address of the next page says of it; nothing where it cannot be taken back."""
     assert visit.session is not None
-    inner = visit.request.param("in") or ""
-    step = undoing.step(Done(order.kind, order.action, order.id, inner, given, order.row, answer))
+    step = undoing.step(done)
     if step is None or not _may(visit, step):
         return {}
     kept: dict[str, Kept] = visit.core.memory.setdefault(MEMORY, {})
@@ -105,11 +142,12 @@ async def undo(visit: Visit) -> Response:
 
 
 def _row(visit: Visit, kind: Kind, action: Action, step: Step) -> Row:
-    """The resource as it is now. :raises Conflict: not as the action left it."""
-    if action is kind.create:
-        return {"in": step.inner}
-    row = lists.one(visit, kind, step.id, step.inner)
-    now = undoing.held(action, row)
-    if any(sorted(now.get(name, [])) != sorted(texts) for name, texts in step.same.items()):
-        raise Conflict(visit.words(N_("It was changed since: nothing was undone.")))
+    """The resource as it is now. :raises Conflict: it, or what it hangs on, is not as the action left it."""
+    try:
+        same = all(one.holds(lists.one(visit, KINDS[one.kind], one.id, one.inner)) for one in step.still)
+        row = {"in": step.inner} if action is kind.create else lists.one(visit, kind, step.id, step.inner)
+    except NotFound:
+        same, row = False, {}
+    if not same:
+        raise Conflict(visit.words(N_("It is no longer, or not yet, as this left it: nothing was undone.")))
     return row

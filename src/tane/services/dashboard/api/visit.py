@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -240,12 +241,26 @@ def _elsewhere(request: Request, session: Session) -> str:
     """The address from which a session was used that is not the one of its login; who came from there, and who has
     logged in, are both told."""
     seen: dict[str, str] = request.core.memory.setdefault(ELSEWHERE, {})
-    if session.address and request.remote and request.remote[:64] != session.address and session.id not in seen:
+    away = session.address and request.remote and not near(request.remote[:64], session.address)
+    if away and session.id not in seen:
         seen[session.id] = request.remote[:64]
         for key in list(seen)[:-MOST_ELSEWHERE]:
             seen.pop(key, None)
         log.warning("a session is used from another address", user=session.user_id, address=request.remote[:64])
     return seen.get(session.id, "")
+
+
+def near(one: str, other: str) -> bool:
+    """Whether two addresses may be one browser's: of one network (/24, /48), as behind a carrier's translation or with
+    addresses that change each day; or of the two families, as with happy eyeballs (RFC 8305)."""
+    try:
+        first, second = ip_address(one), ip_address(other)
+    except ValueError:
+        return one == other
+    if first.version != second.version:
+        return True
+    shift = 8 if first.version == 4 else 80
+    return int(first) >> shift == int(second) >> shift
 
 
 def wants_page(request: Request) -> bool:

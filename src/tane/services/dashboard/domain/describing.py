@@ -86,6 +86,8 @@ class Field:
     """Of references: preselect the first row rather than none."""
     only: Callable[[Row], bool] | None = None
     """Which rows are offered."""
+    apart: Sequence[str] = ()
+    """Entries of the row's value that are the API's own, and no text of the form."""
 
 
 Build = Callable[[Values, Row], Any]
@@ -212,6 +214,16 @@ def value_of(row: Any, path: str) -> Any:
 def id_of(kind: Kind, row: Row) -> str:
     """What stands for a row in addresses: its id, or several values of it."""
     return ":".join(str(value_of(row, path) or "") for path in kind.id.split(":"))
+
+
+def default_of(field: Field, row: Row) -> Any:
+    """What a form's field holds before anything is typed."""
+    if not (isinstance(field.default, str) and field.default.startswith("=")):
+        return field.default
+    found = value_of(row, field.default[1:])
+    if field.apart and isinstance(found, Mapping):
+        return {name: value for name, value in found.items() if name not in field.apart}
+    return found
 
 
 def put_in(document: dict[str, Any], path: str, value: Any) -> None:

@@ -6,6 +6,7 @@ Their sentences are OpenStack's, in English; the most usual are known here by th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from tane.services.dashboard.domain.messages import DEFAULT, N_, Words
@@ -89,6 +90,8 @@ FORMS = (
     N_("What is on these hosts is out of reach, and nothing new comes to them."),
     N_("Subnet {name} ({range}) has no DNS server."),
     N_("Its servers resolve each other's names only."),
+    N_("No host has the role network."),
+    N_("Servers reach nothing outside, and no floating IP is reached."),
     N_("Too much of this runs already: {who}; try again later."),
     N_("The password does not match the requirements: {why}."),
 )
@@ -105,26 +108,58 @@ FIELDS = {
     "threshold": N_("Threshold"),
 }
 """What forms call a field that sentences name."""
+STATES = {
+    "inside": N_("inside"),
+    "outside": N_("outside"),
+    "alarm": N_("alarm"),
+    "ok": N_("ok"),
+    "insufficient data": N_("insufficient data"),
+    "available": N_("available"),
+    "in-use": N_("in-use"),
+    "error": N_("error"),
+}
+"""Words that stand in sentences for a state."""
 
 
 @cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((form, _pattern(form)) for form in FORMS)
+def _split() -> tuple[tuple[str, list[str]], ...]:
+    return tuple((form, re.split(r"{(\w+)}", form)) for form in FORMS)
 
 
-def _pattern(form: str) -> re.Pattern[str]:
-    parts = re.split(r"{(\w+)}", form)
-    return re.compile("".join(f"(?P<{part}>.+?)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))
+def values_in(parts: Sequence[str], text: str) -> dict[str, str] | None:
+    """What stands in a text for the placeholders of a form, of which ``parts`` are the fixed texts with the names in
+    between; None where the text is not of it. Each value ends where what follows it first comes, so that a text is gone
+    through once, whatever is in it: a pattern with several gaps takes seconds for a text made for that."""
+    *begun, end = parts
+    if not text.startswith(parts[0]) or not text.endswith(end) or (not begun and text != end):
+        return None
+    found, at = {}, len(parts[0])
+    for place in range(1, len(parts), 2):
+        last = place + 2 == len(parts)
+        stop = len(text) - len(end) if last else text.find(parts[place + 1], at + 1)
+        if stop <= at:
+            return None
+        found[parts[place]] = text[at:stop]
+        at = stop + len(parts[place + 1])
+    return found
 
 
 def sentence(words: Words, text: str) -> str:
     """What an API said, in the language of the page; as it came when it is of no form that is known."""
-    if words.language == DEFAULT or len(text) > LONGEST:
+    if words.language == DEFAULT or len(text) > LONGEST or "\n" in text:
         return text
-    for form, pattern in _patterns():
-        if found := pattern.fullmatch(text):
-            values = found.groupdict()
+    for form, parts in _split():
+        values = values_in(parts, text)
+        if values is not None:
             if values.get("field") in FIELDS:
                 values["field"] = words(FIELDS[values["field"]])
+            for name in {"where", "state", "wanted"} & set(values):
+                values[name] = _state(words, values[name])
             return words(form, **values)
     return text
+
+
+def _state(words: Words, text: str) -> str:
+    several = text.split(" or ")
+    known = all(one in STATES for one in several)
+    return words(N_(" or ")).join(words(STATES[one]) for one in several) if known else text

@@ -43,6 +43,11 @@ def form_token(secret: str) -> str:
     return _digest(secret, "form")
 
 
+def owner_mark(secret: str, user_id: str) -> str:
+    """What tells of a cookie, also after its session, whether it was this user's."""
+    return _digest(secret, f"owner {user_id}")
+
+
 def _digest(secret: str, purpose: str) -> str:
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 

@@ -12,7 +12,8 @@ SECTION = N_("Administration")
 
 
 def aggregate(values: Values, row: Row) -> Any:
-    return {name: values[name] for name in ("name", "availability_zone") if name in values}
+    zone = {"availability_zone": values["availability_zone"] or None} if "availability_zone" in values else {}
+    return {**{name: values[name] for name in ("name",) if name in values}, **zone}
 
 
 NAME = Column("name", N_("Name"), "name")

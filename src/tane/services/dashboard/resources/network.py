@@ -515,7 +515,10 @@ KINDS = (
                 N_("Associate"),
                 f"network PUT {N}/floatingips/{{id}}",
                 "floatingip",
-                fields=(Field("port_id", N_("Port"), "ref", ref="ports", required=True, option="--port"),),
+                fields=(
+                    Field("port_id", N_("Port"), "ref", ref="ports", required=True, option="--port"),
+                    Field("fixed_ip_address", N_("Leads to"), option="--fixed-ip-address", folded=True),
+                ),
                 command="openstack floating ip set {id}",
             ),
             Action(
