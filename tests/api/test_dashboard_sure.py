@@ -41,15 +41,11 @@ def test_what_another_attached_or_moved_since_stays_where_it_is(scene: Scene) ->
     assert scene.volume(f"volumes/{volume}")["attachments"][0]["server_id"] == other
     assert FORM not in after(scene, f"{D}/volumes/{volume}/detach"), "the guest's tag would not come back"
     wanted = {"volumeId": volume, "device": "/dev/vdk", "delete_on_termination": True}
-    for kind, within in (("volumes", ""), ("server-volumes", f"?in={other}")):
-        scene.api.post(where, {"volumeAttachment": wanted}, 200, headers=at("2.96"))
-        scene.cloud.run_jobs()
-        page = after(scene, f"{D}/{kind}/{volume}/detach{within}")
-        assert undo(scene, page).status_code == 303
-        [back] = scene.api.get(where, headers=at("2.96")).json()["volumeAttachments"]
-        assert (back["device"], back["delete_on_termination"], back["tag"]) == ("/dev/vdk", True, None)
-        scene.api.delete(f"{where}/{volume}", 202)
-        scene.cloud.run_jobs()
+    scene.api.post(where, {"volumeAttachment": wanted}, 200, headers=at("2.96"))
+    scene.cloud.run_jobs()
+    assert undo(scene, after(scene, f"{D}/volumes/{volume}/detach")).status_code == 303
+    [back] = scene.api.get(where, headers=at("2.96")).json()["volumeAttachments"]
+    assert (back["device"], back["delete_on_termination"], back["tag"]) == ("/dev/vdk", True, None)
 
 
 def test_an_address_that_another_moved_since_stays_there(scene: Scene) -> None:
@@ -136,9 +132,6 @@ def test_lines_and_lists_come_back_as_they_were(scene: Scene) -> None:
     here, volume = f"{D}/servers/{server}", scene.make("volumes", name="data", size="1")
     first = {"metadata": "b=1\r\na=2", "tags": "b,a"}
     for name, typed in first.items():
-        assert undo(scene, after(scene, f"{here}/{name}", **{name: typed})).status_code == 303
-        assert not scene.server(server)[name]
-    for name, typed in first.items():
         after(scene, f"{here}/{name}", **{name: typed})
         assert undo(scene, after(scene, f"{here}/{name}", **{name: typed[:3]})).status_code == 303
     assert scene.server(server)["metadata"] == {"a": "2", "b": "1"} and set(scene.server(server)["tags"]) == {"a", "b"}
@@ -146,10 +139,10 @@ def test_lines_and_lists_come_back_as_they_were(scene: Scene) -> None:
     assert FORM not in after(scene, f"{here}/metadata", metadata="note=one"), "a form cannot say two lines"
     form = f"{D}/volumes/{volume}/read-only"
     for readonly in ("true", ""):
-        page = after(scene, form, readonly=readonly)
-        assert undo(scene, page).status_code == 303
+        assert undo(scene, after(scene, form, readonly=readonly)).status_code == 303
         assert (scene.volume(f"volumes/{volume}")["metadata"]["readonly"] == "True") == (not readonly)
-        after(scene, form, readonly="true")
+        if readonly:
+            after(scene, form, readonly="true")
     form = f"{D}/volumes/{volume}/metadata"
     assert "readonly" not in dict(Forms(scene.browser.get(form)).forms[-1]["fields"])["metadata"], (
         "that is no line of the user's"
