@@ -18,3 +18,11 @@ def test_what_the_japanese_guide_of_operators_shows_stands_in_the_english_one() 
     english = (GUIDES / "operate.md").read_text()
     for _, block in BLOCK.findall((GUIDES / "operate.ja.md").read_text()):
         assert block in english, block
+
+
+def test_both_readmes_name_the_same_commands() -> None:
+    root = GUIDES.parent.parent
+    english, japanese = ((root / name).read_text() for name in ("README.md", "README.ja.md"))
+    named = set(re.findall(r"^\| `\./tane ([a-z-]+)", english, re.M))
+    assert len(named) > 10
+    assert [command for command in sorted(named) if f"./tane {command}" not in japanese] == []
