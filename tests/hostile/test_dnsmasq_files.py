@@ -231,7 +231,7 @@ _FORMS = {
     ),
     "names": re.compile(r"([0-9a-f.:]+( [A-Za-z0-9][A-Za-z0-9_.-]*){1,2}|)"),
 }
-_NFT = re.compile(r'[A-Za-z0-9_ "{}@.:,;/<=!&|*$-]*')
+_NFT = re.compile(r'[A-Za-z0-9_ "{}()@.:,;/<=!&|*$-]*')
 
 
 @pytest.mark.parametrize(("path", "text"), FIELDS, ids=["/".join(map(str, path)) for path, _ in FIELDS])

@@ -31,7 +31,7 @@ chain prerouting {{ type filter hook prerouting priority -310; policy accept; }}
 """
 _CHAINS = {
     "fragment": (
-        f"meta length > {LONGEST_FRAGMENT} drop",
+        f"meta length != 0-{LONGEST_FRAGMENT} drop",
         "add @fragments { iifname limit rate over 500/second burst 500 packets } drop",
         "add @fragment_bytes { iifname limit rate over 1 mbytes/second burst 1 mbytes } drop",
     ),
