@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.real import MARKS, RealCloud, Tenant, wait_for
 from tests.running import running_below
 
@@ -116,6 +118,7 @@ def test_a_crash_during_floating_ip_associate(real: RealCloud, mia: Tenant, two_
     assert mia.ssh(known["floating_ip_address"], "hostname").split(".")[0] == "one"
 
 
+@pytest.mark.nightly
 def test_five_crashes_at_random_moments_leave_nothing_stuck_or_orphaned(
     real: RealCloud, mia: Tenant, image: str, two_servers: Pair
 ) -> None:

@@ -111,7 +111,13 @@ def test_an_initramfs_is_what_cpio_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize(("answers", "direct"), [(OPENSTACK, False), (EC2, True)], ids=["openstack-grub", "ec2-kernel"])
+@pytest.mark.parametrize(
+    ("answers", "direct"),
+    [
+        pytest.param(OPENSTACK, False, id="openstack-grub"),
+        pytest.param(EC2, True, id="ec2-kernel", marks=pytest.mark.nightly),
+    ],
+)
 def test_the_guest_takes_its_metadata_from_the_network(
     image: GuestImage, folder: Path, answers: dict[str, str], direct: bool
 ) -> None:

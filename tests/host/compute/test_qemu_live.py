@@ -189,6 +189,7 @@ def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(
     run(story())
 
 
+@pytest.mark.nightly
 def test_a_paused_guest_goes_and_comes_back_paused(hosts: tuple[Host, Host], run: Run) -> None:
     here, there = hosts
 

@@ -124,6 +124,7 @@ def test_what_another_host_sends_is_believed_no_more_than_an_image(hosts: tuple[
         run(anext(here.compute.kept_disk(str(uuid.uuid4()), "root")))
 
 
+@pytest.mark.nightly
 def test_a_rescued_guest_boots_another_disk_and_has_its_own_beside_it(hosts: tuple[Host, Host], run: Run) -> None:
     here, _ = hosts
     guest = a_guest_with_a_note(here, run)

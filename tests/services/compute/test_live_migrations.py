@@ -21,7 +21,7 @@ from tane.wire.documents import Landing
 from tane.wire.errors import HostError
 from tests.services.compute.test_moves import CLAIM, OTHER, compute, held_by_move, status, where
 from tests.services.compute.world import ADMIN, Case, Check, Prepare, World, delete_server, scenario_of
-from tests.support import EACH_THIRD_BY_DAY, HOST_ID, second_host
+from tests.support import EACH_FIFTH_BY_DAY, HOST_ID, second_host
 
 
 def migrating(*before: Callable[..., object]) -> Prepare:
@@ -108,7 +108,7 @@ def test_it_may_run_twice(scenario: Scenario) -> None:
     asyncio.run(testing.repeats_each_step(scenario))
 
 
-@EACH_THIRD_BY_DAY
+@EACH_FIFTH_BY_DAY
 def test_it_resumes_after_a_kill(every: int, new_core: Callable[[], Core]) -> None:
     assert asyncio.run(testing.killed_between_writes(scenario_of(CASES["running"], new_core), every=every)) > 0
 

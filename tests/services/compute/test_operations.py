@@ -28,7 +28,7 @@ from tests.services.compute.world import (
     World,
     scenario_of,
 )
-from tests.support import EACH_THIRD_BY_DAY, HOST_ID
+from tests.support import EACH_FIFTH_BY_DAY, HOST_ID
 
 # ---------------------------------------------------------------------------------------------------------- create
 
@@ -324,7 +324,7 @@ def test_it_may_run_twice(scenario: Scenario) -> None:
     asyncio.run(testing.repeats_each_step(scenario))
 
 
-@EACH_THIRD_BY_DAY
+@EACH_FIFTH_BY_DAY
 def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario, every: int) -> None:
     assert asyncio.run(testing.killed_while_unwinding(scenario, every=every)) > 0
 

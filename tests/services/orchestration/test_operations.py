@@ -27,7 +27,7 @@ from tane.services.orchestration.tables import stack, stack_resource, stack_snap
 from tane.web import inside
 from tane.web.context import Context
 from tests.services.volume.pool import add_pool
-from tests.support import EACH_THIRD_BY_DAY
+from tests.support import EACH_FIFTH_BY_DAY
 
 ALL = [operation for service in SERVICES for operation in service.operations]
 NET: dict[str, Any] = {"type": "OS::Neutron::Net"}
@@ -296,13 +296,13 @@ def test_a_step_that_runs_twice_changes_nothing(name: str, new_core: Callable[[]
     asyncio.run(testing.repeats_each_step(scenario(name, new_core)))
 
 
-@EACH_THIRD_BY_DAY
+@EACH_FIFTH_BY_DAY
 @pytest.mark.parametrize("name", SHORT)
 def test_a_killed_process_is_carried_on_by_the_next(name: str, every: int, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_between_writes(scenario(name, new_core), every=every))
 
 
-@EACH_THIRD_BY_DAY
+@EACH_FIFTH_BY_DAY
 @pytest.mark.parametrize("name", SHORT)
 def test_a_process_killed_while_it_fails_is_carried_on(name: str, every: int, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_while_unwinding(scenario(name, new_core), every=every))

@@ -23,7 +23,7 @@ from tane.services.volume.store import volumes as volume_rows
 from tane.wire.blocks import BLOCK
 from tests.services.volume.pool import add_project
 from tests.services.volume.test_operations import MIA, World
-from tests.support import EACH_THIRD_BY_DAY
+from tests.support import EACH_FIFTH_BY_DAY
 
 HELD = {0: os.urandom(BLOCK), 5: b"5" * BLOCK}
 
@@ -226,13 +226,13 @@ def test_a_step_that_runs_twice_changes_nothing(name: str, new_core: Callable[[]
     asyncio.run(testing.repeats_each_step(scenario(name, new_core)))
 
 
-@EACH_THIRD_BY_DAY
+@EACH_FIFTH_BY_DAY
 @pytest.mark.parametrize("name", NAMES)
 def test_a_killed_process_is_carried_on_by_the_next(name: str, every: int, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_between_writes(scenario(name, new_core), every=every))
 
 
-@EACH_THIRD_BY_DAY
+@EACH_FIFTH_BY_DAY
 @pytest.mark.parametrize("name", NAMES)
 def test_a_process_killed_while_it_unwinds_is_carried_on(name: str, every: int, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_while_unwinding(scenario(name, new_core), every=every))

@@ -31,7 +31,7 @@ from tane.web.context import Context
 from tane.wire.documents import ImageRef
 from tane.wire.errors import HostError
 from tests.services.volume.pool import add_pool
-from tests.support import EACH_THIRD_BY_DAY, HOST_ID
+from tests.support import EACH_FIFTH_BY_DAY, HOST_ID
 
 GIB = 1 << 30
 MIA = Context("req-1", user_id="mia", project_id="garden", roles=("member", "reader"))
@@ -316,7 +316,7 @@ def test_a_killed_process_is_carried_on_by_the_next(name: str, new_core: Callabl
     asyncio.run(testing.killed_between_writes(scenario(name, new_core)))
 
 
-@EACH_THIRD_BY_DAY
+@EACH_FIFTH_BY_DAY
 @pytest.mark.parametrize("name", CASES)
 def test_a_process_killed_while_it_unwinds_is_carried_on(name: str, every: int, new_core: Callable[[], Core]) -> None:
     asyncio.run(testing.killed_while_unwinding(scenario(name, new_core), every=every))
