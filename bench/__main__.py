@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import hosts
+from bench import hosts, scale
 from bench.cloud import Cloud, pss_mb
 from bench.questions import LONG, QUESTIONS
 
@@ -92,6 +92,10 @@ class OwnCloud:
             {"measurement": "idle PSS of all processes, MB", "operations": round(pss_mb([self.pid]), 1)},
         ]
 
+    def restart(self) -> None:
+        self._tane("down")
+        self._tane("up")
+
     @property
     def pid(self) -> int:
         return int((Path(self.folder) / "run" / "tane.pid").read_text().split()[0])
@@ -104,7 +108,7 @@ def main() -> None:
     # Being told to end must not leave a cloud behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.split("\n")[0])
-    parser.add_argument("questions", nargs="*", help=", ".join([*(QUESTIONS | LONG), "hosts"]))
+    parser.add_argument("questions", nargs="*", help=", ".join([*(QUESTIONS | LONG), "hosts", "scale"]))
     parser.add_argument(
         "--pid", type=int, action="append", default=[], help="of the cloud, then of its database server"
     )
@@ -114,14 +118,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sizes", default="0,1000,3000,10000", help="of hosts: with how many servers there")
     parser.add_argument("--fill", choices=("servers", "ports"), default="servers", help="of hosts: what is made")
+    parser.add_argument("--hosts", type=int, default=150, help="of scale")
+    parser.add_argument("--servers", type=int, default=40_000, help="of scale")
     parser.add_argument("--layout", default="", help="of hosts: one or hundred; both when it is not given")
     arguments = parser.parse_args()
+    own_cloud = functools.partial(OwnCloud, arguments.port)
     if arguments.questions == ["hosts"]:
         if not arguments.own:
             parser.error("hosts is asked of a cloud of its own: --own")
         sizes = [int(size) for size in arguments.sizes.split(",")]
-        own = functools.partial(OwnCloud, arguments.port)
-        print(hosts.table(hosts.run(own, sizes, arguments.fill, arguments.layout)))
+        print(hosts.table(hosts.run(own_cloud, sizes, arguments.fill, arguments.layout)))
+        return
+    if arguments.questions == ["scale"]:
+        print(scale.run(own_cloud, arguments.hosts, arguments.servers))
         return
     unknown = set(arguments.questions) - set(QUESTIONS | LONG)
     if unknown:

@@ -89,6 +89,8 @@ class Duties:
 def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list[Duties]:
     """The hosts of this machine: one, or any number of simulated ones. What they ask of ``cloud`` is for the one."""
     if settings.mode == "simulated":
+        drawn = map(str, SIMULATED_TUNNELS.hosts())
+        addresses_of = [settings.local_ip] if settings.local_ip and len(settings.hosts) == 1 else drawn
         return [
             Duties(
                 host_id,
@@ -100,7 +102,7 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
                 # Files are files: a simulated host keeps what it is given.
                 ObjectFiles(settings.state_dir / "objects" / host_id),
             )
-            for (host_id, name), local_ip in zip(settings.hosts, map(str, SIMULATED_TUNNELS.hosts()), strict=False)
+            for (host_id, name), local_ip in zip(settings.hosts, addresses_of, strict=False)
         ]
     [(host_id, name)] = settings.hosts
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -49,11 +49,30 @@ async def run(folder: Path, config: Config, choice: Choice, membership: Membersh
     """
     logs.configure(config.log_level, logs.LogFile(folder / "log" / "tane.log", config.log_bytes, config.log_files))
     line = CloudLine(Files(folder), membership)
-    cloud = cast(CloudDuty, Distant(CloudDuty, "cloud", line))
     settings = host_settings(folder, config, choice.mode, membership)
+    log.info("starting", mode=choice.mode, host=membership.name, cloud=f"{membership.address}:{membership.port}")
+    serving = asyncio.create_task(serve(line, settings, membership, config.metric.interval))
+    tasks = [serving, asyncio.create_task(_signalled()), asyncio.create_task(_mark(line, connected))]
+    try:
+        await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended = serving.done()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        log.info("stopped")
+    if ended:
+        serving.result()
+
+
+async def serve(line: CloudLine, settings: host.HostSettings, membership: Membership, interval: float) -> None:
+    """The duties of one host at the end of a line, until cancelled; meters are read every ``interval`` seconds.
+
+    :raises Refused: the cloud lets this host in no longer.
+    """
+    cloud = cast(CloudDuty, Distant(CloudDuty, "cloud", line))
     [duties] = host.build(settings, DistantImages(cloud), cloud)
     agent = _Agent(settings, duties, membership, cloud)
-    log.info("starting", mode=choice.mode, host=membership.name, cloud=f"{membership.address}:{membership.port}")
     if duties.leases is not None:
         await asyncio.to_thread(duties.leases.enforce)
     if "compute" in membership.roles:
@@ -62,24 +81,20 @@ async def run(folder: Path, config: Config, choice: Choice, membership: Membersh
         asyncio.create_task(line.serve(agent.answering(), agent.facts)),
         asyncio.create_task(line.keep_certified(cloud)),
         asyncio.create_task(agent.watch_ranges(line)),
-        asyncio.create_task(_signalled()),
-        asyncio.create_task(agent.sampler(config.metric.interval).serve()),
+        asyncio.create_task(agent.sampler(interval).serve()),
     ]
     if duties.leases is not None:
         tasks.append(asyncio.create_task(duties.leases.serve()))
-    marking = asyncio.create_task(_mark(line, connected))
-
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
-        for task in (*tasks, marking):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, marking, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if "compute" in membership.roles:
             await duties.compute.stop_duty()
-        log.info("stopped")
-    for task in done:
-        task.result()
 
 
 async def _mark(line: CloudLine, connected: Path) -> None:
