@@ -59,6 +59,25 @@ def note_state(tx: Tx, host_id: str, guest_id: str, state: GuestState) -> bool:
     return False
 
 
+def alike(tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: str) -> bool:
+    """Whether :func:`compare` would find nothing: most passes over most hosts do not, and need not write."""
+    host = hosts.get(tx, host_id)
+    if host is None or host.compared != started:
+        return False
+    here = servers.on_host(tx, host_id)
+    alone = states.keys() - {row.id for row in here}
+    return not alone and all(_as_its_row_says(row, states.get(row.id, "absent")) for row in here)
+
+
+def _as_its_row_says(row: Row[Any], state: GuestState) -> bool:
+    if row.task_state is not None:
+        return True
+    if state == "absent" or row.vm_state not in SHOULD_BE_THERE:
+        return state != "absent"
+    by_itself = state in GONE if row.vm_state == "active" else state == "running" and row.vm_state == "stopped"
+    return not by_itself and row.power_state == POWER_OF_GUEST[state]
+
+
 def compare(
     tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: str, kept: Collection[str] = ()
 ) -> tuple[list[str], list[str]]:
@@ -75,10 +94,11 @@ def compare(
     host = hosts.get(tx, host_id)
     host_came_back = host is not None and not host.forced_down and hosts.compared(tx, host_id, started)
     aside = migrations.servers_of(tx, kept)
-    for row in servers.on_host(tx, host_id):
-        if row.task_state is not None or pending(tx, f"server:{row.id}") is not None:
-            continue
+    here = servers.on_host(tx, host_id)
+    for row in here:
         state = states.get(row.id, "absent")
+        if _as_its_row_says(row, state) or pending(tx, f"server:{row.id}") is not None:
+            continue
         if state == "absent" and row.id in aside:
             told.append(f"the guest of {row.id} is set aside, and is brought back")
         elif host_came_back and state == "absent" and row.vm_state in SHOULD_BE_THERE and _had_disks(tx, row):
@@ -96,10 +116,10 @@ def compare(
         elif state != "absent" and note_state(tx, host_id, row.id, state):
             told.append(f"{row.id} is {state}")
     known = servers.known(tx, states)
-    here = {row.id for row in servers.on_host(tx, host_id)}
+    placed = {row.id for row in here}
     leftover = [guest_id for guest_id in states if known.get(guest_id) is True]
     strangers = [guest_id for guest_id in states if guest_id not in known]
-    moved = [guest_id for guest_id in states if known.get(guest_id) is False and guest_id not in here]
+    moved = [guest_id for guest_id in states if known.get(guest_id) is False and guest_id not in placed]
     leftover += sorted(migrations.left_behind(tx, host_id, moved)) if moved else []
     told.extend(_some(strangers, "has no server"))
     told.extend(_some(moved, "belongs to a server that is not placed here"))

@@ -37,6 +37,9 @@ def _over(core: Core, move_ids: list[str]) -> list[str]:
 def _compare(
     core: Core, agent: HostAgent, states: dict[str, GuestState], kept: set[str]
 ) -> tuple[list[str], list[str]]:
+    with core.db.read() as tx:
+        if power.alike(tx, agent.host_id, states, started=agent.started):
+            return [], []
     with core.db.write() as tx:
         return power.compare(tx, agent.host_id, states, started=agent.started, kept=kept)
 
