@@ -1,19 +1,33 @@
-"""Statements are compiled once in a test run, not once for every test's database: that was a quarter of the time."""
+"""Statements are compiled, and triggers written, once in a test run, not once for every test's database: that was a
+quarter of the time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.util import LRUCache
 
+from tane.db import postgresql, recording, sqlite
+
 _compiled: LRUCache[Any, Any] = LRUCache(4000)
+_triggers: dict[tuple[type, tuple[int, ...]], list[recording.Trigger]] = {}
 
 
 def share() -> None:
     """Let all engines look in one place; what an engine compiled fits another of the same dialect."""
     event.listen(Engine, "engine_connect", _share)
+    for module in (sqlite, postgresql):
+        module.triggers = _written_once  # type: ignore[attr-defined]
+
+
+def _written_once(recorded: Sequence[recording.Recorded], words: recording.Words) -> list[recording.Trigger]:
+    key = (type(words), tuple(map(id, recorded)))
+    if key not in _triggers:
+        _triggers[key] = list(recording.triggers(recorded, words))
+    return _triggers[key]
 
 
 def _share(connection: Connection) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from tane.agent.compute.drivers.fake import CAPABILITIES, FakeCompute
 from tane.agent.network.fake import FakeNetwork
@@ -19,6 +21,7 @@ from tane.clock import ManualClock
 from tane.core import Core
 from tane.hosts import HostAgent, Hosts, store
 from tane.jobs.reconcile import reconcile_forever
+from tane.services.identity import tables
 from tane.services.network import SERVICE as NETWORK
 from tane.services.network.reconcilers import converge
 
@@ -102,6 +105,7 @@ class ApiCloud:
         self.cloud = cloud
         self.core = cloud.core
         self._runner = runner
+        self._admin: tuple[datetime, Caller] | None = None
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=cloud.app),
             base_url="http://cloud.test",
@@ -179,18 +183,23 @@ class ApiCloud:
 
     @property
     def admin(self) -> Caller:
-        return self.login("admin", ADMIN_PASSWORD, "admin")
+        """The administrator, with a token that was given out at this moment."""
+        now = self.core.clock.now()
+        if self._admin is None or self._admin[0] != now:
+            self._admin = (now, self.login("admin", ADMIN_PASSWORD, "admin"))
+        return self._admin[1]
 
     def new_user(self, name: str, project: str, role: str = "member") -> Caller:
         """A user with ``role`` on a project, both made when they are not there; logged in."""
         admin = self.admin
-        found = admin.get(f"/identity/v3/projects?name={project}").json()["projects"]
-        if not found:
-            found = [admin.post("/identity/v3/projects", {"project": {"name": project}}, 201).json()["project"]]
+        with self.core.db.read() as tx:
+            there = tx.scalar(select(tables.project.c.id).where(tables.project.c.name == project))
+            wanted = tx.scalar(select(tables.role.c.id).where(tables.role.c.name == role))
+        if there is None:
+            there = admin.post("/identity/v3/projects", {"project": {"name": project}}, 201).json()["project"]["id"]
         body = {"user": {"name": name, "password": f"{name}-secret"}}
         user = admin.post("/identity/v3/users", body, 201).json()["user"]
-        [wanted] = admin.get(f"/identity/v3/roles?name={role}").json()["roles"]
-        admin.put(f"/identity/v3/projects/{found[0]['id']}/users/{user['id']}/roles/{wanted['id']}", expect=204)
+        admin.put(f"/identity/v3/projects/{there}/users/{user['id']}/roles/{wanted}", expect=204)
         return self.login(name, f"{name}-secret", project)
 
     def close(self) -> None:

@@ -81,8 +81,9 @@ class ImageSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class ObjectSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """``[object]``. ``allowed_digests``: of signed addresses and forms; Swift's name and default. ``account_quota_gb``:
-    GiB that an account may hold to which no reseller gave a quota (0: any number). ``free_percent``: so much of the
-    file system stays free: beyond it nothing is taken in (0: it may be filled). ``upload_days``: after so many an
+    GiB that an account may hold to which no reseller gave a quota (0: any number). ``max_containers_per_account``:
+    Swift's name (0: any number). ``free_percent``: so much of the file system stays free: beyond it nothing is taken
+    in, no object, container or setting of one (0: it may be filled). ``upload_days``: after so many an
     upload of S3 in parts that nobody has finished is given up. ``s3_domain``: host name below which buckets are host
     names of their own ("": they are part of the path). ``default_policy``: of containers whose maker names none;
     "three" needs three hosts with the role ``object``. ``lost_minutes``: after so many without a word of such a host
@@ -90,6 +91,7 @@ class ObjectSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
 
     allowed_digests: tuple[Literal["sha1", "sha256", "sha512"], ...] = ("sha256", "sha512")
     account_quota_gb: Annotated[int, msgspec.Meta(ge=0)] = 100
+    max_containers_per_account: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     free_percent: Annotated[float, msgspec.Meta(ge=0, lt=100)] = 5.0
     upload_days: Annotated[float, msgspec.Meta(gt=0)] = 7.0
     s3_domain: str = ""

@@ -133,10 +133,38 @@ def test_a_part_of_the_disk_stays_free(
     mine.put("/c/p", body)
 
 
+def test_rows_are_no_way_to_fill_what_stays_free(
+    cloud: ApiCloud, mine: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names, metadata and settings lie where the cloud's database does."""
+    mine.put("/c/o")
+    mine.container("kept", **{"X-Versions-Enabled": "true"})
+    version = mine.put("/kept/o").headers["x-object-version-id"]
+    monkeypatch.setattr(BlobFiles, "free", lambda self: 0.04)
+    mine.call("PUT", "/new", 507)
+    note = {"X-Container-Meta-Note": "x", "X-Object-Meta-Note": "x", "X-Account-Meta-Note": "x"}
+    for path in ("", "/c", "/c/o"):
+        mine.call("POST", path, 507, headers=note)
+    mine.call("DELETE", "/kept/none", 507)
+    mine.call("DELETE", f"/kept/o?version-id={version}", 204)
+    mine.call("POST", "?bulk-delete", 200, content=b"/c/o\n/c")
+    assert mine.names("") == ["kept"]
+
+
+def test_an_account_has_so_many_containers(cloud: ApiCloud, mine: Account) -> None:
+    set_object(cloud, max_containers_per_account=3)
+    mine.container("one")
+    mine.container("two")
+    assert "Reached container limit of 3" in mine.call("PUT", "/three", 403).text
+    mine.call("PUT", "/two", 202)
+    mine.call("DELETE", "/one", 204)
+    mine.container("three")
+
+
 def test_the_disk_filling_under_an_upload_ends_it(
     cloud: ApiCloud, mine: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = iter([1.0, 1.0, 1.0, 0.01])
+    looks = iter([1.0, 1.0, 1.0, 1.0, 0.01])
     monkeypatch.setattr(BlobFiles, "free", lambda self: next(looks, 0.01))
     mine.put("/c/p", LARGE * 20, 507)
     folder = cloud.core.config.state_dir / "objects"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tane.apart import OtherSchema
-from tane.services.object.domain import blobs
+from tane.services.object.domain import blobs, room
 from tane.services.object.reconcilers.blobs import sweep
 from tane.services.object.store import database
 from tests.api.object_support import Account, account
@@ -68,7 +68,7 @@ def test_an_upload_that_never_committed_is_not_there_and_its_file_goes(
 
 def test_an_unfinished_file_goes(cloud: ApiCloud, mine: Account, files: Any) -> None:
     mine.put("/c/kept", BIG)
-    draft = blobs.place(cloud.core).draft()
+    draft = room.place(cloud.core).draft()
     draft.write(memoryview(b"half"))
     assert cloud.wait(sweep(cloud.core)) is None
     age(files())

@@ -36,7 +36,9 @@ WHOLE_SECONDS = 300.0
 AT_ONCE = 2
 """How many hosts' documents are derived at a time."""
 LATER_SECONDS = 0.2
-"""How long news of ports elsewhere wait for more."""
+"""How long news of ports elsewhere wait for more, at least."""
+TOLD_A_SECOND = 150
+"""Such news concern nearly all hosts of a cloud with many: so many are told of them in a second, each of more."""
 LOOK_SECONDS = 5.0
 """How often is looked for new hosts, lost signals and reports that are not written yet."""
 LONGEST_REST = 0.5
@@ -76,7 +78,7 @@ class Fleet:
                         log.error("looking for hosts failed", error=traceback.format_exc())
                         await asyncio.sleep(1.0)
                     if await wake.wait(LOOK_SECONDS):
-                        await asyncio.sleep(LATER_SECONDS)
+                        await asyncio.sleep(max(LATER_SECONDS, len(self._followers) / TOLD_A_SECOND))
 
     async def _connected(self) -> None:
         """A host that came in a moment ago is looked for now."""

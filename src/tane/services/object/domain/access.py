@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.db.documents import load
 from tane.services.identity import interface as identity
-from tane.services.object.domain import acl, policies, tempurl
+from tane.services.object.domain import acl, policies, room, tempurl
 from tane.services.object.domain.policies import Asked, Statement
 from tane.services.object.store import documents, places
 from tane.web.context import Context
@@ -21,6 +21,8 @@ RESELLER_PREFIX = "AUTH_"
 LOGGED = "s3-logging"
 """In the metadata of a container whose calls are written down: where to."""
 Kind = Literal["owner", "read", "write", "list"]
+GROWS = {f"{word}_{place}" for word in ("put", "post", "copy") for place in ("account", "container", "object")}
+"""Rules of calls after which there is more to keep."""
 
 
 @dataclass
@@ -127,6 +129,8 @@ def admit(
             raise refused(request)
         _refuse_denied(request, visit, statements, asked, action)
         _refuse_ended(request, project)
+        if rule in GROWS:
+            room.check_room(request.core)
         return visit
     _refuse_denied(request, visit, statements, asked, action)
     visit.owner = bool(project and request.ctx.user_id) and request.allows(
@@ -136,6 +140,8 @@ def admit(
         raise refused(request)
     if not visit.owner:
         _refuse_ended(request, project)
+    if rule in GROWS:
+        room.check_room(request.core)
     return visit
 
 

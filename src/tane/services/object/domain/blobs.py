@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import hashlib
-import threading
 import zlib
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import ExitStack
@@ -16,11 +15,10 @@ from typing import Any, BinaryIO, NamedTuple
 import structlog
 
 from tane.core import Core
-from tane.linux.blob_files import BlobFiles
 from tane.services.object.domain import copies
 from tane.services.object.domain.access import project_of
 from tane.services.object.domain.errors import InsufficientStorage
-from tane.services.object.domain.room import Upload
+from tane.services.object.domain.room import NO_ROOM, Upload, check_room, place
 from tane.services.object.drivers.base import Blobs, Draft
 from tane.services.object.drivers.hosts import Copied, CopiedDraft, Reading, TooFew
 from tane.services.object.store import blobs as store
@@ -37,15 +35,12 @@ GRACE_SECONDS = 600.0
 be about to open it, a backup to link it."""
 MOST = 5 * (1 << 30) + 2
 """Bytes of one blob."""
-PLACE = "object-blobs"
-NO_ROOM = "There was not enough space to save the resource."
 
 LITTLE = 64 << 10
 """Bytes of an upload's first buffers."""
 
 log = structlog.get_logger()
 
-_making = threading.Lock()
 _large = Shares(64, 16)
 """Uploads that have two buffers of a whole batch; an account's."""
 
@@ -84,23 +79,6 @@ class TooMuch(Exception):
 
 class BrokenOff(Exception):
     """The client went away before the end."""
-
-
-def place(core: Core) -> Blobs:
-    """Where this cloud's blobs lie."""
-    found = core.memory.get(PLACE)
-    if found is None:
-        with _making:
-            found = core.memory.setdefault(PLACE, BlobFiles(core.config.state_dir / "objects"))
-    blobs: Blobs = found
-    return blobs
-
-
-def check_room(core: Core) -> None:
-    """:raises InsufficientStorage: so little is free that the rest of the cloud would be without."""
-    percent = core.config.object.free_percent
-    if percent and place(core).free() * 100 < percent:
-        raise InsufficientStorage(NO_ROOM)
 
 
 def small(data: bytes) -> Content:

@@ -17,7 +17,18 @@ from urllib.parse import quote, unquote
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.object.domain import access, blobs, containers, content, copies, locks, metadata, objects, reading
+from tane.services.object.domain import (
+    access,
+    blobs,
+    containers,
+    content,
+    copies,
+    locks,
+    metadata,
+    objects,
+    reading,
+    room,
+)
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.content import New
 from tane.services.object.domain.locks import Held
@@ -138,6 +149,7 @@ def _delete_one(request: Request, tx: Any, account: str, name: str) -> None:
         return
     check_name(rest)
     visit = access.admit(request, tx, "delete_object", "write", (account, container, rest))
+    room.check_marker(request.core, visit.there.versions_mode)
     there, _ = content.delete(request.core, tx, visit)
     if not there:
         raise NotFound("The resource could not be found.")
@@ -283,7 +295,7 @@ def _opened(request: Request, received: Content) -> IO[bytes]:
     if received.data is not None:
         return BytesIO(received.data)
     assert received.draft is not None
-    return blobs.place(request.core).open(received.draft.id)
+    return room.place(request.core).open(received.draft.id)
 
 
 def _take(request: Request, at: At, size: int, source: IO[bytes] | None, outcome: Outcome, made: set[str]) -> None:

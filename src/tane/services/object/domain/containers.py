@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tane.db import Tx
-from tane.services.object.domain import access, acl, copies, locks, metadata
+from tane.services.object.domain import access, acl, copies, locks, metadata, room
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.errors import NameTooLong
 from tane.services.object.store import database, listing, places, versions
@@ -84,6 +84,7 @@ def create(request: Request, at: tuple[str, str], changes: Mapping[str, str], *,
         if refused is not None:
             raise refused
         account_id = access.account_of(request, tx, visit)
+        room.check_containers(tx, request.core, account_id)
         places.add_container(tx, account_id, at[1], wanted)
         _change(request, tx, Visit(*at, "", places.place(tx, *at), True), changes)
         return True

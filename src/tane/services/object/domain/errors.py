@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tane.web.errors import ApiError
+from tane.web.errors import ApiError, Forbidden
 
 
 class Detailed(ApiError):
@@ -36,6 +36,13 @@ class Unprocessable(ApiError):
 class ClientDisconnect(ApiError):
     status = 499
     title = "Client Disconnect"
+
+
+class TooManyContainers(Forbidden):
+    """As Swift says it."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"Reached container limit of {most}")
 
 
 class InsufficientStorage(ApiError):

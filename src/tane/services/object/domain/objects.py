@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, blobs, content, locks, manifests, metadata, reading, tempurl
+from tane.services.object.domain import access, blobs, content, locks, manifests, metadata, reading, room, tempurl
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content, Piece
 from tane.services.object.domain.content import New
@@ -367,6 +367,7 @@ def delete(request: Request, at: At, only_at: int | None = None) -> dict[str, st
             raise Failed("X-If-Delete-At and X-Delete-At do not match")
         if wanted is not None and (wanted != "null" or visit.there.versions_mode in ("enabled", "suspended")):
             return _delete_version(tx, visit, wanted)
+        room.check_marker(request.core, visit.there.versions_mode)
         there, marker = content.delete(request.core, tx, visit)
     headers: dict[str, str] = {}
     if marker is not None:

@@ -13,7 +13,10 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import load
+from tane.linux.blob_files import BlobFiles
 from tane.services.identity import interface as identity
+from tane.services.object.domain.errors import InsufficientStorage, TooManyContainers
+from tane.services.object.drivers.base import Blobs
 from tane.services.object.store import blobs as store
 from tane.services.object.store import database, places
 from tane.web.errors import TooLarge
@@ -26,9 +29,45 @@ RESOURCE = "object_bytes_total"
 """The unified limit, of the service object-store, in MiB."""
 LIMITS, KNOWN_SECONDS, MOST_KNOWN = "object-limits", 5.0, 10_000
 
+PLACE = "object-blobs"
+NO_ROOM = "There was not enough space to save the resource."
+_making = threading.Lock()
 _lock = threading.Lock()
 _under_way: Counter[tuple[int, str]] = Counter()
 """Bytes that lie on the disk, or were announced, before any row names them: by cloud and account."""
+
+
+def place(core: Core) -> Blobs:
+    """Where this cloud's blobs lie."""
+    found = core.memory.get(PLACE)
+    if found is None:
+        with _making:
+            found = core.memory.setdefault(PLACE, BlobFiles(core.config.state_dir / "objects"))
+    blobs: Blobs = found
+    return blobs
+
+
+def check_room(core: Core) -> None:
+    """Asked before a row as before a file: both lie where the cloud's database does.
+
+    :raises InsufficientStorage: so little is free that the rest of the cloud would be without.
+    """
+    percent = core.config.object.free_percent
+    if percent and place(core).free() * 100 < percent:
+        raise InsufficientStorage(NO_ROOM)
+
+
+def check_marker(core: Core, versions_mode: str) -> None:
+    """What is deleted where versions are kept leaves a row more. :raises InsufficientStorage:"""
+    if versions_mode:
+        check_room(core)
+
+
+def check_containers(tx: Tx, core: Core, account_id: int) -> None:
+    """:raises TooManyContainers: the account has as many as it may."""
+    most = core.config.object.max_containers_per_account
+    if most and places.totals(tx, account_id).containers >= most:
+        raise TooManyContainers(most)
 
 
 def limit(core: Core, account: str, account_meta: Mapping[str, str]) -> str:

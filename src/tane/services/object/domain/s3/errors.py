@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tane.services.object.domain.errors import TooManyContainers
 from tane.services.object.domain.locks import Held
 from tane.services.object.domain.room import OVER
 from tane.web.errors import ApiError, Busy, PreconditionFailed
@@ -63,6 +64,7 @@ STATUSES = {
     "ServiceUnavailable": 503,
     "SignatureDoesNotMatch": 403,
     "SlowDown": 503,
+    "TooManyBuckets": 400,
     "UserKeyMustBeSpecified": 400,
     "XAmzContentSHA256Mismatch": 400,
 }
@@ -107,6 +109,7 @@ TEXTS = {
     "NoSuchVersion": "The specified version does not exist.",
     "ObjectLockConfigurationNotFoundError": "Object Lock configuration does not exist for this bucket",
     "OperationAborted": "A conflicting operation is currently in progress against this resource. Try again.",
+    "TooManyBuckets": "You have attempted to create more buckets than allowed",
     "PreconditionFailed": "At least one of the preconditions you specified did not hold.",
     "RequestTimeTooSkewed": "The difference between the request time and the server's time is too large.",
     "SignatureDoesNotMatch": "The request signature we calculated does not match the signature you provided. Check "
@@ -167,6 +170,8 @@ def known(error: ApiError) -> ApiError:
         code = "InvalidURI"
     if isinstance(error, Held):
         return S3Error("AccessDenied", error.message)
+    if isinstance(error, TooManyContainers):
+        code = "TooManyBuckets"
     if isinstance(error, Busy):
         code = "SlowDown"
     told = {"x-amz-delete-marker": "true"} if error.status == 404 and "X-Object-Version-Id" in error.headers else {}

@@ -33,6 +33,8 @@ from tane.services.object.store import uploads as upload_rows
 from tane.web.request import Request
 
 KIND = "lifecycle"
+MOST_TEXT = 128 << 10
+"""Bytes of a bucket's rules: a thousand (S3's most) that have a prefix each."""
 A_PAGE = 1000
 MOST_ROWS, A_SHARE, SECONDS = 20_000, 2000, 5.0
 """Rows that a pass looks at, and those of one bucket in its turn; how long a pass takes at most."""
@@ -105,10 +107,12 @@ def shown(request: Request, at: tuple[str, str]) -> list[Rule]:
 
 
 def set_rules(request: Request, at: tuple[str, str], rules: list[Rule]) -> None:
-    """In place of those there are; none removes them."""
+    """In place of those there are; none removes them. :raises S3Error: they are longer than is kept of a bucket."""
+    text = msgspec.json.encode(rules).decode() if rules else ""
+    if len(text) > MOST_TEXT:
+        raise S3Error("InvalidRequest", f"The rules of a bucket may be {MOST_TEXT} bytes long, as they are kept.")
     with database.of(request.core).write() as tx:
         visit = access.admit(request, tx, "post_container", "owner", (*at, ""))
-        text = msgspec.json.encode(rules).decode() if rules else ""
         documents.put(tx, visit.there.container_id, KIND, text)
 
 

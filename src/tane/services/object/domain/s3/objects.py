@@ -9,7 +9,7 @@ from typing import Any
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, content, objects, reading
+from tane.services.object.domain import access, content, objects, reading, room
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.blobs import Content
 from tane.services.object.domain.content import New
@@ -74,6 +74,7 @@ def _delete(
     if version is not None:
         return delete_version(tx, visit, version, expected, bypass=bypass)
     expected.check(tx, visit)
+    room.check_marker(request.core, visit.there.versions_mode)
     return delete_current(request.core, tx, visit)
 
 
