@@ -19,6 +19,7 @@ from tane.jobs.tables import job
 from tane.server import external_cidr
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
 from tane.services.network import checks as network_checks
+from tests.api.compute_support import project
 from tests.support import HOST_ID, ApiCloud
 
 
@@ -153,6 +154,17 @@ def test_a_subnet_without_dns_server_is_told(cloud: ApiCloud) -> None:
     with cloud.core.db.read() as tx:
         found = [finding for check in CLOUD_CHECKS for finding in check(tx)]
     assert [finding.what for finding in found] == ["Subnet silent (10.0.0.0/24) has no DNS server."]
+
+
+def test_what_is_left_of_deleted_projects_is_told(cloud: ApiCloud) -> None:
+    garden = project(cloud)
+    garden.server()
+    admin = cloud.admin
+    admin.delete(f"/identity/v3/projects/{garden.user.project_id}")
+    with cloud.core.db.read() as tx:
+        found = [finding for check in CLOUD_CHECKS for finding in check(tx)]
+    [told] = [one for one in found if "deleted" in one.what]
+    assert told.what == "1 server(s) are of projects that were deleted." and garden.user.project_id in told.mend
 
 
 def test_a_healthy_cloud_has_no_findings(new_core: Callable[[], Core]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from tane.clock import Clock
 from tane.config import Config
 from tane.db import Database
 from tane.hosts import Hosts
-from tane.shares import Shares, Turns
+from tane.shares import UNBOUNDED, Shares, Turns
 from tane.web.policy import Policy
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SLOW_THREADS = 16
 LONG_THREADS, MOST_WAITING, MOST_OF_ONE = 3, 256, 64
+FOR_OTHERS = 3
+"""Threads that the requests of one owner leave to others: these would else wait for all of them, and share the
+interpreter with more of them."""
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Core:
     clock: Clock
     services: Sequence[Service] = ()
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="tane"))
+    requests: Turns = field(init=False)
+    """Whose request is answered next; how many there may be is counted where they come in (:mod:`tane.web.limits`)."""
     slow_threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="tane-slow")
     )
@@ -57,6 +63,8 @@ class Core:
     """What services opened for themselves is closed by these, last of all."""
 
     def __post_init__(self) -> None:
+        threads = self.config.handler_threads
+        self.requests = Turns(threads, UNBOUNDED, UNBOUNDED, most=max(1, threads - FOR_OTHERS))
         limits, places = self.config.limits, max(1, self.config.password_threads)
         self.hashing_threads = ThreadPoolExecutor(places, thread_name_prefix="tane-hash")
         self.hashing = Turns(places, limits.logins, limits.logins_per_address)
@@ -97,15 +105,28 @@ class Core:
 
         :raises Full: too many wait, in all or of this owner.
         """
-        context, work = contextvars.copy_context(), functools.partial(function, *args, **kwargs)
-        async with self.long.turn(owner):
-            future = asyncio.get_running_loop().run_in_executor(self.long_threads, context.run, work)
-            try:
-                return await asyncio.shield(future)
-            except asyncio.CancelledError:
+        return await self._in_turn(self.long, owner, self.long_threads, functools.partial(function, *args, **kwargs))
+
+    async def in_request_thread(self, owner: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As :meth:`in_thread`, for what a request asks: owners take turns."""
+        return await self._in_turn(self.requests, owner, self.threads, functools.partial(function, *args, **kwargs))
+
+    async def _in_turn(self, turns: Turns, owner: str | None, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        await turns.enter(owner)
+        try:
+            future = threads.submit(contextvars.copy_context().run, work)
+        except BaseException:
+            turns.leave(owner)
+            raise
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            if future.done():
+                turns.leave(owner)
+            else:
                 # A thread goes on when nobody waits for it any more, and has its place until it ends.
-                await asyncio.wait([future])
-                raise
+                loop = asyncio.get_running_loop()
+                future.add_done_callback(lambda _: _soon(loop, turns.leave, owner))
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         context = contextvars.copy_context()
@@ -119,3 +140,8 @@ class Core:
         for close in self.closing:
             close()
         self.db.close()
+
+
+def _soon(loop: asyncio.AbstractEventLoop, function: Callable[[str | None], None], owner: str | None) -> None:
+    with contextlib.suppress(RuntimeError):  # The loop has ended, and nobody waits for a turn.
+        loop.call_soon_threadsafe(function, owner)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 NOBODY = object()
+UNBOUNDED = 1 << 30
 
 
 class Full(Exception):
@@ -112,15 +113,19 @@ class Turns:
     @contextlib.asynccontextmanager
     async def turn(self, owner: Hashable) -> AsyncIterator[None]:
         """Hold a place once it is this owner's turn. :raises Full: too many wait already."""
+        await self.enter(owner)
+        try:
+            yield
+        finally:
+            self.leave(owner)
+
+    async def enter(self, owner: Hashable) -> None:
+        """Take a place until :meth:`leave` gives it back; raises as :meth:`turn`."""
         if self._free and self._held[owner] < self._most:
             self._free -= 1
             self._held[owner] += 1
         else:
             await self._wait(owner)
-        try:
-            yield
-        finally:
-            self._leave(owner)
 
     async def _wait(self, owner: Hashable) -> None:
         own = self._waiting.get(owner, ())
@@ -137,7 +142,7 @@ class Turns:
             if not called.cancelled():
                 # It was called, or sent away, in the same moment in which it gave up.
                 if called.exception() is None:
-                    self._leave(owner)
+                    self.leave(owner)
             elif called in self._waiting.get(owner, ()):
                 self._waiting[owner].remove(called)
                 self._left(owner)
@@ -157,7 +162,7 @@ class Turns:
         if not self._waiting[owner]:
             del self._waiting[owner]
 
-    def _leave(self, owner: Hashable) -> None:
+    def leave(self, owner: Hashable) -> None:
         """Give a place of this owner's to the one whose turn it is, who then comes last."""
         self._held[owner] -= 1
         if not self._held[owner]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from tests.support import ApiCloud, Caller
 
 def web_store(cloud: ApiCloud) -> None:
     settings = cloud.core.config.image
-    settings.stores = {"web": ImageStore(type="http")}
+    second = ImageStore(path=cloud.core.config.state_dir / "second")
+    settings.stores = {"web": ImageStore(type="http"), "second": second}
     settings.allowed_hosts, settings.allowed_ports = ("127.0.0.1",), ()
     settings.show_multiple_locations = True
 
@@ -125,6 +127,15 @@ def test_an_announced_hash_gives_nobody_the_data_of_that_hash(cloud: ApiCloud) -
             found = interface.image_by_id(tx, image_id)
         assert found is not None and found.ref is None
         assert mia.get(f"{URL}/{image_id}/file").content == DATA
+        for announced, stores in (({}, "web,second"), ({"validation_data": hashes}, "web")):
+            # The hash of what is not leo's is right for the one, and said of the other.
+            right = {"os_hash_algo": "sha512", "os_hash_value": hashlib.sha512(DATA).hexdigest()}
+            copied = located(mia, f"{web}/disk", **{"validation_data": right, **announced})
+            method = {"method": {"name": "copy-image"}, "all_stores": True, "all_stores_must_succeed": False}
+            cloud.admin.post(f"{URL}/{copied}/import", method, 202)
+            cloud.run_jobs()
+            assert {*mia.get(f"{URL}/{copied}").json()["stores"].split(",")} - {"local"} == {*stores.split(",")}
+            assert mia.get(f"{URL}/{copied}/file").content == DATA
 
 
 def test_a_list_does_not_begin_at_an_image_that_its_reader_cannot_see(cloud: ApiCloud) -> None:

@@ -116,6 +116,9 @@ def test_a_budget_warns_at_four_fifths_and_refuses_what_is_new_at_the_whole(clou
     volumes = f"/volume/v3/{mine}/volumes"
     volume = garden.user.post(volumes, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
     cloud.run_jobs()
+    image = {"name": "begun", "disk_format": "raw", "container_format": "bare"}
+    cloud.core.config.image.allowed_hosts, cloud.core.config.image.allowed_ports = ("127.0.0.1",), ()
+    begun = f"/image/v2/images/{garden.user.post('/image/v2/images', image, 201).json()['id']}"
     admin.put(f"{V2}/budgets/{mine}", {"amount": "10", "action": "refuse"}, 200)
     assert garden.user.get(f"{V2}/budgets/{mine}").json()["budget"]["state"] == "ok"
     pass_(cloud, hours=8)
@@ -134,9 +137,15 @@ def test_a_budget_warns_at_four_fifths_and_refuses_what_is_new_at_the_whole(clou
         (f"/volume/v3/{mine}/snapshots", {"snapshot": {"volume_id": volume}}),
         (f"/compute/v2.1/servers/{server_id}/action", {"resize": {"flavorRef": larger}}),
         ("/network/v2.0/routers", {"router": {}}),
-        ("/image/v2/images", {"name": "more", "disk_format": "raw", "container_format": "bare"}),
+        ("/image/v2/images", image),
+        (f"{begun}/import", {"method": {"name": "web-download", "uri": "http://127.0.0.1:9/disk"}}),
     ):
         assert "budget" in garden.user.post(path, body, 403).text, path
+    data = {"Content-Type": "application/octet-stream"}
+    for path in (f"{begun}/file", f"{begun}/stage"):
+        assert "budget" in garden.user.put(path, content=b"data", headers=data, expect=403).text, path
+    # What runs may become cheaper.
+    garden.user.post(f"/compute/v2.1/servers/{server_id}/action", {"shelve": None}, 202)
     admin.put(f"{V2}/budgets/{mine}", {"amount": "10", "action": "warn"}, 200)
     garden.user.post(volumes, {"volume": {"size": 1}}, 202)
     admin.put(f"{V2}/budgets/{mine}", {"amount": "10", "action": "refuse"}, 200)

@@ -6,7 +6,9 @@ import base64
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from tane.services.compute.tables import server
 from tane.wire.documents import Hardware
 from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, at, make_flavor, make_image, make_network, project, queries
@@ -254,6 +256,11 @@ def test_a_key_and_user_data_reach_the_guest_by_config_drive(garden: Project) ->
     drive = garden.host.guest(server_id).config_drive
     assert drive is not None
     assert drive.files["openstack/latest/user_data"] == b"#!/bin/sh\necho hi\n"
+    garden.user.delete(f"/compute/v2.1/servers/{server_id}")
+    garden.cloud.run_jobs()
+    with garden.cloud.core.db.read() as tx:
+        kept = tx.first(select(server.c.deleted, server.c.user_data).where(server.c.id == server_id))
+    assert kept == (True, None), "what was deleted keeps no secrets"
     assert key["public_key"].split()[1] in drive.files["openstack/latest/meta_data.json"].decode()
 
 

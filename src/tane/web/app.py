@@ -413,7 +413,7 @@ class Endpoint:
         else:
             work = functools.partial(self._serve, route, request, token, data, caller)
             try:
-                answer = await core.in_thread(work)
+                answer = await core.in_request_thread(self._whose(req.scope, headers, token), work)
             except NeedsHashing:
                 request.may_hash = True
                 answer = await core.in_hashing_thread(_owner(req.scope, request.remote), work)

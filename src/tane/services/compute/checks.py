@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tane.db import Tx
 from tane.finding import Finding
 from tane.services.compute.tables import server
+from tane.services.identity import interface as identity
 
 
 def in_error(tx: Tx) -> Iterator[Finding]:
@@ -23,4 +24,20 @@ def in_error(tx: Tx) -> Iterator[Finding]:
         )
 
 
-CHECKS = (in_error,)
+def of_nobody(tx: Tx) -> Iterator[Finding]:
+    """Whoever may delete a project may do so while something is in it: that stays, and no list but this one tells."""
+    counted = (
+        select(server.c.project_id, func.count().label("many")).where(~server.c.deleted).group_by(server.c.project_id)
+    )
+    found = {row.project_id: row.many for row in tx.all(counted)}
+    gone = identity.without_project(tx, found)
+    if gone:
+        yield Finding(
+            "warning",
+            f"{sum(found[one] for one in gone)} server(s) are of projects that were deleted.",
+            "Nobody sees them, and nobody pays for them.",
+            f"openstack server list --all-projects --project {gone[0]}, then delete",
+        )
+
+
+CHECKS = (in_error, of_nobody)

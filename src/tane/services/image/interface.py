@@ -186,8 +186,10 @@ def create_image(
     protected: bool = False,
     min_disk: int = 0,
     min_ram: int = 0,
+    budgeted: bool = True,
 ) -> str:
-    """A queued image of the caller's project, to be filled by :func:`store_file`; returns its id.
+    """A queued image of the caller's project, to be filled by :func:`store_file`; returns its id. ``budgeted``: not
+    when the project's budget is spent.
 
     :raises TooLarge: over quota. :raises BadRequest: a property that images cannot have. :raises Forbidden: a
         visibility that the caller may not give.
@@ -201,7 +203,7 @@ def create_image(
         "min_disk": min_disk,
         "min_ram": min_ram,
     }
-    return str(images.insert(tx, core, ctx, values, properties).id)
+    return str(images.insert(tx, core, ctx, values, properties, budgeted=budgeted).id)
 
 
 def heritable(properties: Mapping[str, str]) -> dict[str, str]:

@@ -39,7 +39,8 @@ def shelve(core: Core, ctx: Context, server_id: str) -> None:
         refuse_nowhere(row)
         made = None
         if row.image_id is not None:
-            made = snapshots.image_of_disk(tx, core, ctx, row, f"{row.name}-shelved", {})
+            # A shelved server costs less than one that runs: a spent budget is no reason against it.
+            made = snapshots.image_of_disk(tx, core, ctx, row, f"{row.name}-shelved", {}, budgeted=False)
         servers.change(tx, server_id, task_state="shelving")
         queue(tx, ctx, SHELVE_SERVER, ShelveServer(server_id, image_id=made))
 

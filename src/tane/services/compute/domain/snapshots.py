@@ -63,8 +63,18 @@ def of_disk(
     return image_id
 
 
-def image_of_disk(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, properties: Mapping[str, str]) -> str:
-    """Write the row of an image of the local root disk, which has no data yet; returns its id."""
+def image_of_disk(
+    tx: Tx,
+    core: Core,
+    ctx: Context,
+    row: Row[Any],
+    name: str,
+    properties: Mapping[str, str],
+    *,
+    budgeted: bool = True,
+) -> str:
+    """Write the row of an image of the local root disk, which has no data yet; returns its id. ``budgeted``: not when
+    the project's budget is spent."""
     base = image.image_by_id(tx, row.image_id)
     kept = {k: v for k, v in (base.properties if base else {}).items() if k not in NOT_INHERITED}
     return image.create_image(
@@ -76,6 +86,7 @@ def image_of_disk(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, pr
         container_format="bare",
         min_disk=row.flavor["disk"],
         min_ram=base.min_ram if base else 0,
+        budgeted=budgeted,
         properties={
             **kept,
             "instance_uuid": row.id,

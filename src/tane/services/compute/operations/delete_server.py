@@ -44,7 +44,10 @@ async def forget(run: Run[ServerParams]) -> None:
             task_state=None,
             power_state=NOSTATE,
             terminated_at=tx.now,
+            # Secrets that only a living server needs; the rest of the row is history.
             admin_pass=None,
+            told_password=None,
+            user_data=None,
         )
 
     await run.write(write)

@@ -110,8 +110,16 @@ def create(core: Core, ctx: Context, values: Mapping[str, Any], properties: Mapp
         return images.complete(tx, [insert(tx, core, ctx, values, properties)])[0]
 
 
-def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properties: Mapping[str, str]) -> Row[Any]:
-    """Raises like :func:`create`."""
+def insert(
+    tx: Tx,
+    core: Core,
+    ctx: Context,
+    values: Mapping[str, Any],
+    properties: Mapping[str, str],
+    *,
+    budgeted: bool = True,
+) -> Row[Any]:
+    """``budgeted``: not when the owner's budget is spent. Raises like :func:`create`."""
     owner = values.get("owner") or ctx.project_id
     if owner != ctx.project_id and not ctx.is_admin:
         raise Forbidden(f"You are not permitted to create images owned by '{owner}'.")
@@ -120,7 +128,8 @@ def insert(tx: Tx, core: Core, ctx: Context, values: Mapping[str, Any], properti
     for name in properties:
         refuse_reserved(name)
     check_properties(properties)
-    rating.refuse_spent(tx, owner)
+    if budgeted:
+        rating.refuse_spent(tx, owner)
     quotas.require(tx, core, owner, image_count_total=1)
     image_id = str(values.get("id") or uuid.uuid4()).lower()
     # A job of an image that was deleted would meet the new one.

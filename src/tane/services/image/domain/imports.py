@@ -23,6 +23,7 @@ from tane.services.image.drivers import http
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.orders import ADD_LOCATION, IMPORT_IMAGE, AddLocation, ImportImage
 from tane.services.image.store import images, locations, tasks
+from tane.services.rating import interface as rating
 from tane.web.context import Context
 from tane.web.errors import BadRequest, Conflict, Forbidden
 
@@ -74,6 +75,7 @@ def start(core: Core, ctx: Context, image_id: str, wanted: Import) -> str | None
         elif not core.policy.allows("copy_image", ctx):
             raise Forbidden("You are not authorized to complete copy_image action.")
         _require_state(row, method)
+        rating.refuse_spent(tx, row.project_id)
         quotas.require(tx, core, row.project_id, image_size_total=0)
         names = _stores_of(core, wanted)
         if method == "copy-image":

@@ -22,6 +22,7 @@ from tane.services.image.domain.images import own, visible
 from tane.services.image.domain.receiving import TooMuch, Writer
 from tane.services.image.drivers.base import StoreError
 from tane.services.image.store import images, locations
+from tane.services.rating import interface as rating
 from tane.shares import Full
 from tane.web import errors
 from tane.web.context import Context
@@ -112,6 +113,7 @@ def _begin(core: Core, ctx: Context, image_id: str, upload_id: str, length: int 
             raise errors.BadRequest(f"{kind} {', '.join(missing)} must be set prior to saving data.")
         if length is not None and length > content.size_limit(core):
             raise _too_large()
+        rating.refuse_spent(tx, row.project_id)
         total = "image_size_total" if status == "saving" else "image_stage_total"
         quotas.require(tx, core, row.project_id, **{total: 0, "image_count_uploading": 1})
         quotas.require_room(tx, core, row, total, length or 0)

@@ -414,7 +414,7 @@ def check_quotas(core: Core, tx: Tx, visit: Visit, size: int) -> None:
     if (one_more and room.over(account.get(COUNT_QUOTA), used.objects + 1)) or ((more > 0 or dead) and over):
         raise TooLarge(room.OVER)
     _check_policy(tx, visit, more, one_more=one_more)
-    blobs.check_room(core)
+    room.check_room(core)
 
 
 BYTES_QUOTA, COUNT_QUOTA = "x-account-quota-bytes", "x-account-quota-count"
