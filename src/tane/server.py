@@ -176,7 +176,7 @@ def _agent(duties: host.Duties, roles: Sequence[str]) -> HostAgent:
 async def _register(core: Core, agent: HostAgent, roles: Sequence[str], taken: list[dict[str, str]]) -> None:
     """Write the host with what it offers, and the ranges that are ``taken`` on it, into the registry.
 
-    :raises ConfigError: it has no longer a role for which there is something on it.
+    :raises ConfigError: it has no longer a role for which there is something on it, or another host has its name.
     """
     capabilities: dict[str, Any] = {}
     if agent.compute is not None:
@@ -189,6 +189,9 @@ async def _register(core: Core, agent: HostAgent, roles: Sequence[str], taken: l
         with core.db.write() as tx:
             if reason := joined.roles_refused(tx, agent.host_id, roles):
                 raise ConfigError(f"roles in tane.toml: {reason}")
+            other = hosts.by_name(tx, agent.name)
+            if other is not None and other.id != agent.host_id:
+                raise ConfigError(f"another host of this database's cloud is named {agent.name}: rename this machine")
             hosts.register(tx, agent.host_id, agent.name, roles, agent.local_ip, capabilities)
 
     await core.in_thread(write)

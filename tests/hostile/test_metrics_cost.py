@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tane.services.alarm.domain import evaluation
-from tane.services.metric.domain import aggregates, batches, conditions, operations
+from tane.services.metric.domain import aggregates, batches, conditions, operations, resources
 from tane.web.errors import BadRequest
 from tests.api.metric_support import V1, make_metric, make_resource, send
 from tests.api.test_alarms import evaluate, make_alarm, state
@@ -165,3 +165,25 @@ def test_no_more_metrics_are_made_by_their_samples_than_a_resource_may_have(
     eve.post(path, {one: both[one]}, 202)
     eve.post(path, {one: {"cpu": sample, "m0": sample}}, 202)
     assert "at most 4 metrics" in eve.post(path, {one: {"m9": sample}}, 400).text
+
+
+def test_a_list_of_resources_pays_for_the_metrics_that_they_have(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = cloud.new_user("eve", "shed")
+    for number in range(3):
+        wanted = {f"m{one}": {"archive_policy_name": "low"} for one in range(20)}
+        eve.post(f"{V1}/resource/generic", {"id": f"thing-{number}", "metrics": wanted}, 201)
+    threads: list[str] = []
+    by_resource = resources.by_resource
+
+    def seen(*told: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return by_resource(*told)
+
+    monkeypatch.setattr(resources, "by_resource", seen)
+    monkeypatch.setattr(operations, "FEW_STEPS", 60 * operations.METRIC_STEPS - 1)
+    shown = eve.get(f"{V1}/resource/generic").json()
+    assert sum(len(one["metrics"]) for one in shown) == 60 and "tane-long" in threads[-1]
+    monkeypatch.setattr(operations, "MOST_STEPS", 60 * operations.METRIC_STEPS - 1)
+    eve.get(f"{V1}/resource/generic", 400)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
 
@@ -344,8 +344,13 @@ def check_form(found: Visit, given: Mapping[str, Sequence[str]]) -> None:
 
 def check_origin(found: Visit) -> None:
     """:raises Forbidden: a page of another origin sent the form."""
-    site = found.request.headers.get("sec-fetch-site", "same-origin")
-    if site not in ("same-origin", "none"):
+    headers = found.request.headers
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is None and origin is not None:
+        # Browsers say it to sites with TLS alone. A proxy that ends TLS changes the scheme, not the host.
+        own = urlsplit(found.request.base_url).netloc
+        site = "same-origin" if urlsplit(origin).netloc == own else "cross-site"
+    if site not in ("same-origin", "none", None):
         raise Forbidden(found.words("Forms of other sites are not taken."))
 
 

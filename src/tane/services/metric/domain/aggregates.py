@@ -16,7 +16,7 @@ from tane.services.metric.domain import access, archive_policies, measures, metr
 from tane.services.metric.domain.conditions import Condition
 from tane.services.metric.domain.ends import Shared
 from tane.services.metric.domain.errors import Told, ToldNotFound, no_metric
-from tane.services.metric.domain.operations import Budget, Grid, Reference, Unaggregable
+from tane.services.metric.domain.operations import METRIC_STEPS, Budget, Grid, Reference, Unaggregable
 from tane.services.metric.domain.series import Point, Policy
 from tane.services.metric.store import archive_policies as policy_store
 from tane.services.metric.store import database
@@ -27,8 +27,8 @@ from tane.web.errors import BadRequest, NotFound
 NAN = math.nan
 MOST_SERIES, MOST_POINTS = 2000, measures.MOST_POINTS
 """Of one request: series that are read, and points that are held."""
-SERIES_STEPS, METRIC_STEPS = 50, 10
-"""What it costs to look up a series, and what a resource has, in values that are looked at."""
+SERIES_STEPS = 50
+"""What it costs to look up a series, in values that are looked at."""
 FORWARD, BACKWARD = ("ffill", "full_ffill"), ("bfill", "full_bfill")
 DROPPING = ("dropna", *FORWARD, *BACKWARD)
 FILLS = ("null", *DROPPING)

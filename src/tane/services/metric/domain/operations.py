@@ -19,6 +19,8 @@ from tane.web.errors import BadRequest
 
 NAN = math.nan
 DEEPEST, MOST_NODES, MOST_TEXT, MOST_NAME = 24, 500, 16_384, 255
+METRIC_STEPS = 10
+"""What it costs to look up a metric that a resource has, in values that are looked at."""
 MOST_STEPS, FEW_STEPS = 2_000_000, 100_000
 """Values that one request may have looked at: seconds of this machine, and what it holds meanwhile. ``FEW_STEPS`` of
 them are looked at where all requests are answered; for more it is called once more when it is its project's turn."""

@@ -14,7 +14,7 @@ from tane.services.metric.domain import access, resource_types, timespans
 from tane.services.metric.domain.errors import invalid, no_resource
 from tane.services.metric.domain.filters import Conditions
 from tane.services.metric.domain.metrics import Keys, Making, beyond, definition_of, exceeded, order_of, ordered, room
-from tane.services.metric.domain.operations import Budget
+from tane.services.metric.domain.operations import METRIC_STEPS, Budget
 from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
 from tane.services.metric.store import resources as store
@@ -298,6 +298,7 @@ def listed(
     how: dict[str, Any] = {"history": history, "sorts": sorts, "marker": marker, "limit": limit}
     with database.of(core).read() as tx:
         rows = search(core, ctx, tx, type_name, query, **how, spend=budget.spend)
+        budget.spend(metric_store.count_of_resources(tx, [row.id for row in rows]) * METRIC_STEPS)
         return rows, by_resource(tx, rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, case, delete, func, insert, or_, select, update
 
 from tane.db import Tx
 from tane.db.documents import dump
@@ -151,7 +151,8 @@ def delete_container(tx: Tx, container_id: int) -> bool:
         if tx.first(select(table.c.id).where(table.c.container_id == container_id).limit(1)) is not None:
             return False
     # Numbers of containers may be given again: an upload of this one must not be one of another's.
-    tx.execute(update(upload).where(upload.c.container_id == container_id).values(dead=1, container_id=0))
+    of_it = or_(upload.c.container_id == container_id, upload.c.segments_id == container_id)
+    tx.execute(update(upload).where(of_it).values(dead=1, container_id=0))
     tx.execute(delete(document).where(document.c.container_id == container_id))
     return tx.count(delete(container).where(container.c.id == container_id)) == 1
 
