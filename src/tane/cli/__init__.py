@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
+INTERRUPTED = 128 + 2
+"""As shells tell of a program that SIGINT ended."""
+
 
 def main() -> None:
     """Run the command that was typed."""
-    from tane.cli import app
+    try:
+        from tane.cli import app
 
-    app.main()
+        app.main()
+    except KeyboardInterrupt:
+        # Also while the programs of all commands are still being read.
+        sys.exit(INTERRUPTED)
