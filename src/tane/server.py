@@ -43,6 +43,9 @@ from tane.wire.joining import duties_of
 log = structlog.get_logger()
 HEARTBEAT_SECONDS = 15.0
 RANGES_SECONDS = 300.0
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection stays on which nothing is asked. Clients that poll do so every few seconds: one that is closed
+at the moment of the next request fails it."""
 BENCHMARKING = 512
 """How many /24 networks 198.18.0.0/15 has."""
 
@@ -105,6 +108,7 @@ async def run(
             access_log=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ),
         tls.server_context(shown) if shown else None,
     )
