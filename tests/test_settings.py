@@ -46,3 +46,19 @@ def test_a_file_of_settings_that_cannot_be_read_is_told_by_its_name(tmp_path: Pa
     file.mkdir() if content is None else file.write_bytes(content)
     with pytest.raises(ConfigError, match=r"tane\.toml: "):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["port = [", "hots = 1"])
+def test_a_cloud_is_ended_whatever_has_become_of_its_settings(wrong: str, tmp_path: Path) -> None:
+    (tmp_path / "tane.toml").write_text(wrong)
+    state = State.of(tmp_path)
+    with pytest.raises(ConfigError):
+        state.config()
+    assert state.config_to_end().state_dir == tmp_path
+
+
+def test_a_setting_that_there_is_not_is_told_with_the_nearest_that_there_is(tmp_path: Path) -> None:
+    for wrong, meant in (("hots = 1", "host"), ("[object]\nfree_percnt = 3", "free_percent")):
+        (tmp_path / "tane.toml").write_text(wrong)
+        with pytest.raises(ConfigError, match=f"did you mean {meant}"):
+            State.of(tmp_path).config()

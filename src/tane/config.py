@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -354,13 +356,22 @@ def load(state_dir: Path, flags: dict[str, Any] | None = None) -> Config:
     try:
         found = msgspec.convert(merged, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"settings ({file}, or TANE_… of the environment): {error}") from error
+        raise ConfigError(f"settings ({file}, or TANE_… of the environment): {error}{_meant(str(error))}") from error
     _check_tls(found)
     if found.host in WILDCARDS and not found.primary_address:
         found.primary_address = addresses.primary()
         # Also for the process in the cloud's own namespace, whose addresses are others.
         os.environ["TANE_PRIMARY_ADDRESS"] = found.primary_address
     return found
+
+
+def _meant(error: str) -> str:
+    """The setting whose name is most like one that there is not."""
+    unknown = re.search(r"unknown field `([^`]*)`", error)
+    sections = [kind for kind in msgspec.structs.fields(Config) if hasattr(kind.type, "__struct_fields__")]
+    names = [*Config.__struct_fields__, *(name for kind in sections for name in kind.type.__struct_fields__)]
+    near = difflib.get_close_matches(unknown[1], names, 1) if unknown else []
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _check_tls(config: Config) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tane.services.image import interface
 from tane.services.image.domain import receiving
-from tests.api.compute_support import Project, make_image, project
+from tests.api.compute_support import Project, at, make_image, project
 from tests.support import ApiCloud
 
 IMAGES = "/image/v2/images"
@@ -66,21 +66,27 @@ def test_an_image_that_never_had_data_leaves_nothing(garden: Project) -> None:
     garden.user.post(IMAGES, {"id": image_id, **body}, 201)
 
 
-def test_an_administrator_is_told_that_a_kernel_is_of_another_project(garden: Project) -> None:
-    """Before, the server was made and ended in ERROR: its host is given images by the right of the server's project."""
+def test_a_kernel_is_given_by_the_right_of_the_server_or_of_the_image_that_names_it(garden: Project) -> None:
+    """Not by that of who asks alone: a host is given images by these, also when nobody asks any more."""
     kernel = make_image(garden.user, "kernel", b"kernel")
     image_id = make_image(garden.user, "direct", b"direct", kernel_id=kernel)
-    body = garden.body("mine", imageRef=image_id)
-    answer = garden.admin.post("/compute/v2.1/servers", body, 400)
-    assert answer.json()["badRequest"]["message"] == (
-        f"The image's kernel_id: image {kernel} is not shared with this project."
-    )
-    server_id = garden.server()
-    stranger = project(garden.cloud, "other")
+    asked = garden.body("mine", imageRef=image_id, networks="none")
+    made = garden.admin.post("/compute/v2.1/servers", asked, 202, headers=at("2.96")).json()["server"]["id"]
+    garden.cloud.run_jobs()
+    path = f"/compute/v2.1/servers/{made}"
+    garden.admin.post(f"{path}/action", {"reboot": {"type": "HARD"}}, 202)
+    garden.cloud.run_jobs()
+    assert garden.admin.get(path).json()["server"]["status"] == "ACTIVE"
+    stranger, server_id = project(garden.cloud, "other"), garden.server()
     theirs = make_image(stranger.user, "kernel", b"theirs")
     mine = make_image(garden.user, "direct", b"mine", kernel_id=theirs)
     garden.act(server_id, "rebuild", {"imageRef": mine}, expect=400)
     assert garden.show(server_id)["status"] == "ACTIVE"
+    asked = garden.body("mine", imageRef=mine, networks="none")
+    answer = garden.admin.post("/compute/v2.1/servers", asked, 400, headers=at("2.96"))
+    assert answer.json()["badRequest"]["message"] == (
+        f"The image's kernel_id: image {theirs} is not shared with this project."
+    )
 
 
 def test_images_of_servers_leave_a_part_of_the_disk_free_too(garden: Project, monkeypatch: pytest.MonkeyPatch) -> None:

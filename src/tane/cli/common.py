@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import re
 import secrets
@@ -84,6 +85,10 @@ class State:
     def config(self, **flags: object) -> Config:
         return config.load(self.folder, flags)
 
+    def config_to_end(self) -> Config:
+        """The settings to end what runs by, or the usual ones where they cannot be read: it is to end all the same."""
+        return _config_to_end(self)
+
     def prepare(self) -> None:
         """Make the folder, or close it to everybody else. Exits when it is somebody else's."""
         try:
@@ -157,3 +162,13 @@ def plain(text: str) -> str:
 
 def tail(file: Path, lines: int = 20) -> str:
     return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else "(no log)"
+
+
+@functools.cache  # It is said once.
+def _config_to_end(state: State) -> Config:
+    try:
+        return state.config()
+    except config.ConfigError as error:
+        print(f"tane: {error}")
+        print("tane: so the usual settings count: a bridge that only the others name keeps its ports")
+        return Config(state_dir=state.folder.absolute())

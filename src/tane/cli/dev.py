@@ -154,7 +154,7 @@ def end(files: State) -> None:
             if done.returncode != 0:
                 print(f"tane: {machine.name}: {done.stdout}{done.stderr}")
         machine.stop()
-    if found or files.config().agents_host == bridge(files).address():
+    if found or files.config_to_end().agents_host == bridge(files).address():
         bridge(files).remove()
 
 

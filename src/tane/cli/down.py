@@ -38,7 +38,7 @@ def down(
             sys.exit("tane: this is a host of a cloud: ./tane leave ends that too, and deletes its state")
         print(f"tane: the host in {files.folder} is down; ./tane up starts its agent again")
     elif purge:
-        database = files.config().database_url
+        database = files.config_to_end().database_url
         if ids.copy_running(files.folder) is None:
             ids.forget(files.folder)
         try:
@@ -87,7 +87,7 @@ async def _clear(files: State) -> None:
     from tane.agent.host import teardown
     from tane.server import host_settings
 
-    config, mode = files.config(), _mode(files)
+    config, mode = files.config_to_end(), _mode(files)
     member = cloud.Files(files.folder).read() if files.joined() else None
     if member is not None:
         await teardown(process.host_settings(files.folder, config, mode, member))

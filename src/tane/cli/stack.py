@@ -44,6 +44,9 @@ StackOption = Annotated[str, typer.Option("--stack", metavar="NAME", help="The s
 ConvergeOption = Annotated[
     bool, typer.Option("--converge", help="As an update that mends what has become of its resources, too.")
 ]
+ExistingOption = Annotated[
+    bool, typer.Option("--existing", help="What is not given is as the stack has it: parameters, environment.")
+]
 
 
 @app.command()
@@ -53,6 +56,7 @@ def plan(
     parameter: ParameterOption = None,
     stack: StackOption = "",
     converge: ConvergeOption = False,
+    existing: ExistingOption = False,
     user: UserOption = "admin",
     project: ProjectOption = "admin",
     state: StateOption = DEFAULT_STATE,
@@ -71,7 +75,8 @@ def plan(
             lines = list(_created(told))
             head = f"The stack {plain(name)} would be created, with {len(lines)} resources."
         else:
-            changes = client.call("PUT", f"{found}/preview", body)["resource_changes"]
+            # PATCH takes what is not given from the stack, as an update with --existing does.
+            changes = client.call("PATCH" if existing else "PUT", f"{found}/preview", body)["resource_changes"]
             lines = list(_changed(changes))
             counts = [f"{len(changes[what])} {word}" for what, word in WORDS.items() if changes[what]]
             told = ", ".join([*counts, f"{len(changes['unchanged'])} unchanged"])
@@ -211,9 +216,11 @@ def _why(what: str, one: Mapping[str, Any]) -> str:
             if changed
             else "what is in it changes"
         )
+    if one["resource_status"] == "FAILED":
+        return f"it failed ({one['resource_status_reason']})"
     if one["replacing_properties"]:
         return f"no change in place is possible of: {', '.join(one['replacing_properties'])}"
-    return f"it failed ({one['resource_status_reason']})" if one["resource_status"] == "FAILED" else "it is gone"
+    return "it is gone"
 
 
 def _drifted(told: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

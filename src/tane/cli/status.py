@@ -33,7 +33,7 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     try:
         with database.read() as tx:
             if revision(tx) != HEAD:
-                print("tane: its database is of another release than these files: what it holds is not counted")
+                print("tane: it is starting, or its database is of another release: what it holds is not counted")
                 return
             unfinished, late, owed = jobs.numbers(tx)
             counted = [pair for service in SERVICES for pair in service.counted]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import ssl
 import sys
 import time
@@ -21,6 +22,8 @@ from tane.linux import process
 from tane.web import tls
 
 DEADLINE = 60.0
+LITTLE_MB = 16
+"""A start that ends where less is free ended for that; its log may have had no room for it."""
 ROOT = "/identity/v3"
 """The APIs are one application on one socket: where one answers, all do."""
 
@@ -71,9 +74,14 @@ def _start(state: State, port: int | None, mode: str | None) -> Config:
     before = ["env", f"{userns.MARK}={state.folder}"] if choice.mode == "userns" else []
     outside = userns.prefix(state) if choice.mode == "userns" else []
     spawn = [*outside, *before, *command, "--fd", str(listener.fileno())]
-    process.spawn(spawn, pidfile=state.pidfile, log=state.log, pass_fds=(listener.fileno(),))
-    listener.close()
-    _wait(state, config, tls.client_context(shown))
+    try:
+        process.spawn(spawn, pidfile=state.pidfile, log=state.log, pass_fds=(listener.fileno(),))
+        listener.close()
+        _wait(state, config, tls.client_context(shown))
+    except KeyboardInterrupt:
+        print("tane: the start is broken off", flush=True)
+        process.stop(state.pidfile, timeout_seconds=15)
+        raise
     dev.start_again(state)
     print(f"tane: every API answers at {config.url} after {time.monotonic() - begun:.1f} s")
     print(f"tane: credentials in {_short(state.folder / 'openrc')} and {_short(state.folder / 'clouds.yaml')}")
@@ -94,15 +102,18 @@ def _on_the_wire(config: Config, shown: tls.Files | None) -> list[str]:
 
 def _wait(state: State, config: Config, context: ssl.SSLContext | None) -> None:
     until = time.monotonic() + DEADLINE
-    while not _answers(config, context):
+    while not answers(config, context):
         if not state.running():
-            sys.exit(f"tane: the cloud ended while starting. The end of {state.log}:\n{tail(state.log)}")
+            free = shutil.disk_usage(state.folder).free >> 20
+            full = f" {free} MB are left on its file system." if free < LITTLE_MB else ""
+            sys.exit(f"tane: the cloud ended while starting.{full} The end of {state.log}:\n{tail(state.log)}")
         if time.monotonic() > until:
             sys.exit(f"tane: {ROOT} does not answer after {DEADLINE:.0f} s; see {state.log}")
         time.sleep(0.02)
 
 
-def _answers(config: Config, context: ssl.SSLContext | None) -> bool:
+def answers(config: Config, context: ssl.SSLContext | None) -> bool:
+    """Whether the cloud's APIs do."""
     connection = connect(config.local_url, context, timeout=5)
     try:
         connection.request("GET", ROOT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ __all__ = [
     "image_by_id",
     "image_of_disk",
     "keep",
+    "kernel_of_disk",
     "readable",
     "remove_image",
     "require_creatable",
@@ -126,6 +127,11 @@ def image_of_disk(tx: Tx, image_id: str, project_id: str | None = None) -> Image
         updated_at=gone.created_at,
         ref=_ref(gone),
     )
+
+
+def kernel_of_disk(tx: Tx, image_id: str, projects: Iterable[str | None]) -> ImageInfo | None:
+    """As :func:`image_of_disk`, one that any of these projects may use."""
+    return next((found for one in projects if one and (found := image_of_disk(tx, image_id, one))), None)
 
 
 def _ref(row: Row[Any]) -> ImageRef:

@@ -130,7 +130,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
             raise BadRequest(f"Image {info.id} has no data but names snapshots of volumes: create a server from it.")
         _refuse_larger_image(tx, row, info)
         machine = hardware.of(info.properties, row.flavor["extra_specs"], row.vcpus)
-        require_kernel(tx, ctx, info.properties, row.project_id)
+        require_kernel(tx, ctx, info.properties, (row.project_id, info.owner))
         if "key_name" in values:
             values["public_key"] = _public_key(tx, ctx, values["key_name"])
         start_after = row.vm_state != "stopped"

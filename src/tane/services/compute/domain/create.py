@@ -6,7 +6,7 @@ import base64
 import binascii
 import secrets
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,7 +163,8 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
     elif disks.root is not None:
         properties = block_devices.image_metadata(tx, ctx, disks.root)
     machine = hardware.of(properties, flavor.extra_specs, flavor.vcpus)
-    require_kernel(tx, ctx, properties, ctx.project_id)
+    owner = info.owner if disks.image_id is not None else None
+    require_kernel(tx, ctx, properties, (ctx.project_id, owner))
     public_key = None
     if body.key_name is not None:
         row = keypair_store.get(tx, ctx.user_id, body.key_name)
@@ -189,16 +190,19 @@ def id_of(reference: str) -> str:
     return reference.rstrip("/").rsplit("/", 1)[-1]
 
 
-def require_kernel(tx: Tx, ctx: Context, properties: Mapping[str, Any], project_id: str) -> None:
-    """:raises BadRequest: the caller, or the server's project, may not use what an image's disk is booted by."""
+def require_kernel(tx: Tx, ctx: Context, properties: Mapping[str, Any], projects: Iterable[str | None]) -> None:
+    """``projects``: those by whose rights the host is given it, the server's and the owner of the image that names it.
+
+    :raises BadRequest: the caller, or each of these, may not use what an image's disk is booted by.
+    """
     for kernel in ("kernel_id", "ramdisk_id"):
         if properties.get(kernel):
             try:
                 require_image(tx, ctx, properties[kernel])
             except BadRequest as error:
                 raise BadRequest(f"The image's {kernel}: {error.message}") from None
-            # An administrator sees what the server's project, by whose rights its host is given images, may not use.
-            if image.image_of_disk(tx, properties[kernel], project_id) is None:
+            # An administrator sees what these may not use.
+            if image.kernel_of_disk(tx, properties[kernel], projects) is None:
                 raise BadRequest(f"The image's {kernel}: image {properties[kernel]} is not shared with this project.")
 
 

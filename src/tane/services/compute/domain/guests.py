@@ -131,13 +131,16 @@ def _content(info: image.ImageInfo | None, image_id: str) -> ImageRef:
 
 
 def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str]) -> Kernel | None:
-    """Direct kernel boot, when the image asks for it: of images that the server's project may use."""
+    """Direct kernel boot, when the image asks for it: of images that the server's project or the image's owner may
+    use."""
     kernel_id = properties.get("kernel_id")
     if not kernel_id:
         return None
     ramdisk_id = properties.get("ramdisk_id")
+    base = image.image_of_disk(tx, row.image_id) if row.image_id else None
+    projects = (row.project_id, base.owner if base is not None else None)
     return Kernel(
-        kernel=_content(image.image_of_disk(tx, kernel_id, row.project_id), kernel_id),
-        ramdisk=_content(image.image_of_disk(tx, ramdisk_id, row.project_id), ramdisk_id) if ramdisk_id else None,
+        kernel=_content(image.kernel_of_disk(tx, kernel_id, projects), kernel_id),
+        ramdisk=_content(image.kernel_of_disk(tx, ramdisk_id, projects), ramdisk_id) if ramdisk_id else None,
         command_line=properties.get("os_command_line") or f"root={row.root_device_name} {CONSOLES}",
     )
