@@ -9,7 +9,7 @@ from typing import Any
 from tane.core import Core
 from tane.hosts import store as hosts
 from tane.services.compute import interface as compute
-from tane.services.metric.domain import latest, measures, timespans
+from tane.services.metric.domain import latest, measures, outgoing, timespans
 from tane.services.metric.domain.measured import Thing, Values, Writer, prepare
 from tane.services.metric.domain.meters import UNITS
 from tane.services.metric.store import database
@@ -45,6 +45,7 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
             writer.add(thing, *values)
         numbers, times, values_ = writer.finish()
         measures.append(tx, numbers, times, values_)
+        outgoing.keep(core, tx, at, numbers, values_)
         store.remember_sender(tx, host_id, meters.run, meters.sequence)
     measures.taken(core, numbers)
     return len(numbers)
