@@ -140,8 +140,8 @@ def _fold(tx: Tx, batches: Sequence[Any]) -> int:
             known = by_metric.get(number)
             by_metric[number] = (times, values) if known is None else ((*known[0], *times), (*known[1], *values))
     numbers_ = sorted(by_metric)
-    for begin in range(0, len(numbers_), 20_000):
-        _fold_metrics(tx, {number: by_metric[number] for number in numbers_[begin : begin + 20_000]})
+    for begin in range(0, len(numbers_), 2000):
+        _fold_metrics(tx, {number: by_metric[number] for number in numbers_[begin : begin + 2000]})
     return count
 
 
