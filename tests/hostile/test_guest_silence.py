@@ -89,8 +89,11 @@ def test_a_look_whether_the_agent_answers_takes_nobodys_turn(
     mute._machines[GUEST]._record.state = "running"  # type: ignore[union-attr]
 
     async def begun() -> None:
-        while not mute._machines[GUEST].agent._lock.locked():
+        for _ in range(100):
             await asyncio.sleep(0)
+            if mute._machines[GUEST].agent._lock.locked():
+                return
+        raise AssertionError("nobody asks the agent")
 
     async def work() -> None:
         looking = asyncio.create_task(mute.ping([GUEST]))
