@@ -1,8 +1,8 @@
 """``chaos/run --minutes M [--seed S]``: break a real cloud at random under load, then check every invariant.
 
 Prints each fault as it is done, each finding, and last ``chaos: K faults, L lost, O orphaned, S stuck, T running
-twice``; exit status 1 when there is any finding. The same seed chooses the same faults and actions; what they meet
-depends on timing.
+twice, I lost intervals, D counted twice`` (hosts of whose meters that is so); exit status 1 when there is any finding.
+The same seed chooses the same faults and actions; what they meet depends on timing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from chaos import faults, hosts, invariants, objects, stacks
+from chaos import faults, hosts, invariants, meters, objects, stacks
 from chaos.caller import Caller
 from chaos.witness import Witness
 from chaos.workload import Load, Writer
@@ -101,8 +101,10 @@ def own_cloud(*, keep: bool, many: bool = False, for_objects: bool = False) -> I
     cloud.folder.mkdir()
     if for_objects:
         objects.prepare(cloud)
-    elif many:
-        hosts.prepare(cloud)
+    else:
+        if many:
+            hosts.prepare(cloud)
+        meters.prepare(cloud)
     try:
         cloud.up()
         yield cloud
@@ -125,10 +127,16 @@ def run(
     table = hosts.FAULTS if count else faults.FAULTS
     with own_cloud(keep=keep, many=bool(count)) as cloud:
         loads, writers = prepare(cloud, seed, hosts.join(cloud, count) if count else "")
+        if count:
+            meters.join(cloud)
+        books = meters.Books(cloud.folder)
         mover = hosts.Mover(cloud, random.Random(f"{seed} mover"))
         stop = threading.Event()
         witness = Witness(cloud)
         workers: list[Load | Writer | Witness | hosts.Mover] = [*loads, *writers, witness, *([mover] if count else [])]
+        reading = threading.Event()
+        reader = threading.Thread(target=books.run, args=(reading,), daemon=True)
+        reader.start()
         threads = [threading.Thread(target=one.run, args=(stop,)) for one in workers]
         for thread in threads:
             thread.start()
@@ -148,6 +156,11 @@ def run(
         for load in loads:
             load.caller.close()
         found.twice += witness.seen
+        reading.set()
+        reader.join()
+        books.settle(SETTLE_SECONDS)
+        found.lost_intervals, found.doubled = books.lost, books.doubled
+        print(f"{books.count} intervals are written down")
         _sum_up(done, found)
     return found
 
@@ -165,9 +178,12 @@ def _sum_up(done: int, found: invariants.Findings) -> None:
     _tell("orphaned", found.orphaned)
     _tell("stuck", found.stuck)
     _tell("running twice", found.twice)
+    _tell("lost intervals", found.lost_intervals)
+    _tell("counted twice", found.doubled)
     print(
         f"chaos: {done} faults, {len(found.lost)} lost, {len(found.orphaned)} orphaned, {len(found.stuck)} stuck, "
-        f"{len(found.twice)} running twice",
+        f"{len(found.twice)} running twice, {len(found.lost_intervals)} lost intervals, "
+        f"{len(found.doubled)} counted twice",
         flush=True,
     )
 
@@ -195,7 +211,7 @@ def main() -> int:
     found = run(
         given.minutes, given.seed, only=given.only.split(",") if given.only else (), keep=given.keep, count=given.hosts
     )
-    return 1 if found.lost or found.orphaned or found.stuck or found.twice else 0
+    return 1 if found.any else 0
 
 
 if __name__ == "__main__":

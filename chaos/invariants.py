@@ -24,6 +24,12 @@ class Findings:
     orphaned: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
+    lost_intervals: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+
+    @property
+    def any(self) -> bool:
+        return any((self.lost, self.orphaned, self.stuck, self.twice, self.lost_intervals, self.doubled))
 
 
 @dataclass(frozen=True)

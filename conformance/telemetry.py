@@ -9,7 +9,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from conformance.cloud import Cloud
@@ -125,7 +125,30 @@ COMMANDS = (
     "rating hashmap service delete {service}",
 )
 
+BENCHMARKS = tuple(
+    f"metric benchmark {what}" for what in ("metric create", "metric show", "measures add", "measures show")
+)
 LEFT_OUT = "metric benchmark …: with this keystoneauth the client fails before it asks anything (cannot pickle a lock)"
+
+
+LISTING = """
+import importlib.metadata, json
+print(json.dumps([
+    one.name for found in importlib.metadata.distributions() for one in found.entry_points
+    if one.group.startswith(("openstack.metric.", "openstack.alarming."))
+]))
+"""
+"""Those of rating are compared with what is tried by ``tests/api/test_rating_client.py``."""
+
+
+def unwalked(entry_points: Iterable[str]) -> list[str]:
+    """Commands of the clients that nothing here types. ``entry_points``: their names, with ``_`` between the words."""
+    known = {name.replace("_", " ") for name in entry_points}
+    typed = {
+        max((name for name in known if f"{template} ".startswith(f"{name} ")), key=len, default="")
+        for template in COMMANDS
+    }
+    return sorted(known - typed - {*BENCHMARKS})
 
 
 def run(cloud: Cloud, folder: Path) -> list[tuple[str, str]]:
@@ -138,7 +161,8 @@ def run(cloud: Cloud, folder: Path) -> list[tuple[str, str]]:
     }
     known = {"uuid": UUID, "sample": SAMPLE, "metrics": METRICS, "resources": RESOURCES}
     known["project"] = cloud.admin.call("GET", "/identity/v3/auth/projects")["projects"][0]["id"]
-    found = []
+    listed = subprocess.run([str(programs / "python"), "-c", LISTING], check=True, capture_output=True, text=True)
+    found = [(command, "nothing types it") for command in unwalked(json.loads(listed.stdout))]
     for template in COMMANDS:
         for name, make in batches.items():
             if f"{{{name}}}" in template:

@@ -7,12 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance import disk_images, packages, report
+from conformance import disk_images, packages, report, swift
 from conformance.cloud import (
     FLAVORS,
     Cloud,
@@ -30,6 +30,7 @@ ORCHESTRATION, TELEMETRY = "heat_tempest_plugin", "telemetry_tempest_plugin"
 PLUGINS = {ORCHESTRATION: "3.0.0", TELEMETRY: "2.11.0"}
 """Suites of their own; one is installed only where one of its tests is asked for."""
 LISTS = Path(__file__).parent / "lists"
+NOT_APPLYING = LISTS / "telemetry-not-applying.txt"
 ATTRIBUTES = re.compile(r"\[[^\]]*\]")
 """What a test is marked with; a sample that it is run with may stand behind it."""
 DEFAULT_DOMAIN = (("name", "Default"), ("id", "default"))
@@ -102,7 +103,18 @@ def run(
             with clouds(group.image_settings) as cloud:
                 session = Session(group, programs, folder / group.name, samples)
                 results += session.judge(cloud, mine, selection.concurrency)
+    results = applying(results, swift.known(NOT_APPLYING.read_text()))
     return results + [report.Result(name, "failed", f"not in Tempest {VERSION}") for name in absent]
+
+
+def applying(results: Sequence[report.Result], causes: Mapping[str, str]) -> list[report.Result]:
+    """What fails though it does not apply to this cloud is skipped, with its cause; what passes has passed."""
+    return [
+        replace(one, outcome="skipped", reason=f"does not apply: {causes[name]}")
+        if one.outcome == "failed" and (name := ATTRIBUTES.sub("", one.name)) in causes
+        else one
+        for one in results
+    ]
 
 
 def install(selection: Selection) -> Path:

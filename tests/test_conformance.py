@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance import heat_cases, heat_oracle, heat_templates, horizon, report, swift, tempest
+from conformance import heat_cases, heat_oracle, heat_templates, horizon, report, swift, telemetry, tempest
 from conformance.browser import Page
 from conformance.report import Result
 
@@ -130,3 +130,23 @@ def test_a_failure_of_pytest_is_told_by_what_was_raised() -> None:
     text = "test_a.py:3: in test_one\n    assert 1 == 2\nE   AssertionError: 1 != 2\nE   more"
     assert report.first_line(text) == "AssertionError: 1 != 2 more"
     assert swift.named("test/functional/test_a.py::A::test_one") == "test.functional.test_a.A.test_one"
+
+
+def test_a_command_of_a_client_that_nothing_types_is_named() -> None:
+    known = ["metric_list", "metric_resource_list", "metric_resource_batch_delete", "metric_benchmark_metric_show"]
+    assert telemetry.unwalked(known) == []
+    assert telemetry.unwalked([*known, "alarm_move", "metric_resource_batch_move"]) == [
+        "alarm move",
+        "metric resource batch move",
+    ]
+
+
+def test_what_fails_though_it_does_not_apply_is_skipped_with_its_cause() -> None:
+    results = [
+        report.Result("one.test_a[id-1,negative]", "failed", "501"),
+        report.Result("one.test_b[id-2]", "failed", "500"),
+        report.Result("one.test_c[id-3]", "passed"),
+    ]
+    causes = {"one.test_a": "nobody has it", "one.test_c": "nobody has it"}
+    told = [(one.outcome, one.reason) for one in tempest.applying(results, causes)]
+    assert told == [("skipped", "does not apply: nobody has it"), ("failed", "500"), ("passed", "")]

@@ -30,7 +30,7 @@ BUILT_IN = {
     "read",
 }
 """What a shell does itself."""
-KNOWN = {*programs.CLOUD, *programs.DEBIAN_IMAGE, *programs.TESTS, *programs.EVERYWHERE, "postgres"}
+KNOWN = {*programs.CLOUD, *programs.DEBIAN_IMAGE, *programs.TESTS, *programs.NIGHTLY, *programs.EVERYWHERE, "postgres"}
 
 
 PROJECT = Path(__file__).parents[1]

@@ -17,6 +17,7 @@ LimitModel = Literal["flat", "strict_two_level"]
 Mode = Literal["auto", "root", "userns", "user", "simulated"]
 Tls = Literal["", "auto", "files", "off"]
 BRIDGE_MAPPING = r"\A[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.-]{0,15}\Z"
+LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*\Z"
 WILDCARDS = ("", "0.0.0.0", "::", "*")
 """Values of ``host`` for all addresses of the machine."""
 
@@ -119,6 +120,26 @@ class AlarmSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     project_alarm_quota: Annotated[int, msgspec.Meta(ge=-1)] = 1000
     allowed_hosts: tuple[str, ...] = ()
     evaluation_interval: Annotated[float, msgspec.Meta(ge=1)] = 60.0
+
+
+class PrometheusSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``[prometheus]``: the operator's own. ``remote_write_url``: where all that the cloud measures is sent, with
+    ``labels`` besides (which cloud it is, say); ``query_url``: whose API (below ``/api/v1``) alarms of the type
+    ``prometheus`` ask. "": nowhere. Of both: ``user`` with ``password_file``, or ``token_file`` (below the state folder
+    unless absolute), and the authorities of ``ca_file`` ("": the machine's).
+
+    ``queue_mb``: of samples that wait while nobody takes them; the oldest go. ``seconds``: an answer is waited for.
+    """
+
+    remote_write_url: str = ""
+    query_url: str = ""
+    user: str = ""
+    password_file: Path = Path()
+    token_file: Path = Path()
+    ca_file: Path = Path()
+    labels: dict[Annotated[str, msgspec.Meta(pattern=LABEL)], str] = {}
+    queue_mb: Annotated[int, msgspec.Meta(ge=1)] = 256
+    seconds: Annotated[float, msgspec.Meta(ge=0.1, le=120)] = 10.0
 
 
 class RatingSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -242,6 +263,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     object: ObjectSettings = msgspec.field(default_factory=ObjectSettings)
     metric: MetricSettings = msgspec.field(default_factory=MetricSettings)
     alarm: AlarmSettings = msgspec.field(default_factory=AlarmSettings)
+    prometheus: PrometheusSettings = msgspec.field(default_factory=PrometheusSettings)
     rating: RatingSettings = msgspec.field(default_factory=RatingSettings)
     external_cidr: str = "auto"
     external_host_link: bool = True

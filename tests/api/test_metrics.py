@@ -135,6 +135,16 @@ def test_a_resource_remembers_what_it_was(cloud: ApiCloud) -> None:
     mia.request("GET", f"{V1}/resource/generic/{made['id']}", expect=304, headers=known)
 
 
+def test_a_body_that_is_said_to_be_no_json_is_refused_though_it_is_empty(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for content, status in ((b"", 415), (b"{}", 415)):
+        mia.request("POST", f"{V1}/metric", expect=status, content=content, headers={"Content-Type": "text/plain"})
+    mia.request("POST", f"{V1}/metric", expect=400, content=b"", headers={"Content-Type": "application/json"})
+    for definition, said in (([], "length of value must be at least 1"), ("x", "expected a list")):
+        told = cloud.admin.post(f"{V1}/archive_policy", {"name": "odd", "definition": definition}, 400).json()
+        assert told["description"]["reason"] == f"{said} for dictionary value @ data['definition']"
+
+
 def test_aggregates_over_resources_by_group(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     for number, owner in enumerate("aab"):

@@ -16,7 +16,7 @@ from tane.services.orchestration.store import stacks
 from tane.wire.asking import Door
 from tane.wire.documents import GuestState
 from tests.api import orchestration_support as orchestration
-from tests.api.compute_support import Project, V, project
+from tests.api.compute_support import Project, V, make_image, project
 from tests.api.orchestration_support import hot, outputs, show, update
 from tests.support import HOST_ID, second_host
 
@@ -226,6 +226,28 @@ def test_a_member_that_answers_no_more_at_its_port_is_replaced(garden: Project) 
     assert herd.rounds(2) == "", "it may be busy"
     assert "no answer" in herd.rounds(1)
     assert herd.servers()[0] != first and herd.rounds(8) == ""
+
+
+def test_a_member_whose_agent_answers_no_more_is_replaced(garden: Project) -> None:
+    garden.image_id = make_image(garden.user, "spoken to", hw_qemu_guest_agent="yes")
+    herd = Herd(garden, terms={"agent": True, "grace_period": 60})
+    first, second, third = herd.servers()
+    assert herd.rounds(8) == ""
+    garden.host.silent[second] = "the guest's agent does not answer"
+    assert herd.rounds(2) == "", "it may be busy"
+    del garden.host.silent[second]
+    assert herd.rounds(4) == "", "it is there again"
+    garden.host.silent[second] = "the guest's agent does not answer"
+    assert "agent does not answer" in herd.rounds(3)
+    after = herd.servers()
+    assert (after[0], after[2]) == (first, third) and after[1] != second and herd.rounds(8) == ""
+
+
+def test_without_an_agent_in_the_image_no_member_is_judged_by_it(garden: Project) -> None:
+    herd = Herd(garden, terms={"agent": True, "grace_period": 60})
+    for server_id in herd.servers():
+        garden.host.silent[server_id] = "nobody is there"
+    assert herd.rounds(10) == ""
 
 
 def test_a_group_has_no_servers_of_others_whatever_its_members_are_called(garden: Project) -> None:

@@ -80,6 +80,36 @@ def test_one_at_a_time_asks_a_guests_agent(mute: QemuCompute, monkeypatch: pytes
     beside(mute, work)
 
 
+def test_a_look_whether_the_agent_answers_takes_nobodys_turn(
+    mute: QemuCompute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sets a password waits for it; beside one who does, nobody looks."""
+    monkeypatch.setattr(inside, "SECONDS", 0.4)
+    monkeypatch.setattr(inside, "PING_SECONDS", 0.2)
+    mute._machines[GUEST]._record.state = "running"  # type: ignore[union-attr]
+
+    async def begun() -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+            if mute._machines[GUEST].agent._lock.locked():
+                return
+        raise AssertionError("nobody asks the agent")
+
+    async def work() -> None:
+        looking = asyncio.create_task(mute.ping([GUEST]))
+        await begun()
+        with pytest.raises(NotSupported):
+            await mute.set_password(GUEST, "root", "secret")
+        assert looking.done() and await looking == {GUEST: "the guest's agent does not answer"}
+        setting = asyncio.create_task(mute.set_password(GUEST, "root", "secret"))
+        await begun()
+        assert await mute.ping([GUEST]) == {}, "it is not judged by that"
+        await asyncio.gather(setting, return_exceptions=True)
+        assert await mute.ping([GUEST]) == {GUEST: "the guest's agent does not answer"}
+
+    beside(mute, work)
+
+
 def test_the_console_of_an_engine_that_does_not_answer_is_waited_for_once(
     mute: QemuCompute, monkeypatch: pytest.MonkeyPatch
 ) -> None:

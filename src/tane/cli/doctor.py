@@ -44,6 +44,13 @@ def _objects(config: Config, tx: Tx) -> Iterator[Finding]:
             yield from checks.copies(tx, objects)
 
 
+def _metrics(config: Config) -> Iterator[Finding]:
+    """So do those of metrics."""
+    from tane.services.metric import checks
+
+    yield from checks.findings(config)
+
+
 def _examine(files: State) -> Iterator[Finding]:
     # Here and not above: the other commands start without loading what these checks need.
     from tane.db import Database
@@ -73,5 +80,6 @@ def _examine(files: State) -> Iterator[Finding]:
                     for cloud_check in CLOUD_CHECKS:
                         yield from cloud_check(tx)
                     yield from _objects(config, tx)
+                yield from _metrics(config)
         finally:
             database.close()

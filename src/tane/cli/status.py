@@ -17,6 +17,7 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     from tane.db import Database, DatabaseUnavailable
     from tane.db.migrate import HEAD, revision
     from tane.jobs import store as jobs
+    from tane.services.metric import checks
 
     files = State.of(state)
     if files.joined():
@@ -43,6 +44,8 @@ def status(state: StateOption = DEFAULT_STATE) -> None:
     finally:
         database.close()
     print("tane: " + ", ".join(f"{count} {name}" for name, count in rows.items()) + f", {unfinished} unfinished jobs")
+    if sending := checks.sentence(config):
+        print(f"tane: {sending}")
     if late:
         print(f"tane: {late} jobs are past their deadline: the log names them")
     if owed:

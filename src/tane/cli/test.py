@@ -24,7 +24,8 @@ def test(
     """Run the linters, the type checker and every test this machine allows; further arguments go to pytest."""
     environment = dict(os.environ)
     if nightly:
-        install_missing_packages({**programs.TESTS, **programs.DEBIAN_IMAGE, **programs.BROWSER}, programs.SCREENS)
+        wanted = {**programs.TESTS, **programs.NIGHTLY, **programs.DEBIAN_IMAGE, **programs.BROWSER}
+        install_missing_packages(wanted, programs.SCREENS)
         steps = [[sys.executable, "-m", "pytest", "-m", "nightly", SLOWEST, *context.args]]
         # Who asks for these wants to know, so what is missing is a failure.
         environment["TANE_REQUIRE_ALL"] = "1"

@@ -388,6 +388,8 @@ def _administers(client: Client) -> bool:
 def _once(cloud: Cloud, screen: Screen, form: str, interval: float, wait: float) -> None:
     until = monotonic() + wait
     found = cloud.look()
+    if found["servers"] and not cloud.readings.complete and wait > 0:
+        print(f"tane: waiting for the second measurement, {wait:.0f} s at most (--wait)", file=sys.stderr)
     while found["servers"] and not cloud.readings.complete and monotonic() < until:
         sleep(min(interval, max(until - monotonic(), 0.01)))
         found = cloud.look()

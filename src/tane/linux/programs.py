@@ -65,6 +65,8 @@ TESTS = {
     "initdb": "postgresql",
 }
 """What only the tests need."""
+NIGHTLY = {"prometheus": "prometheus", "promtool": "prometheus"}
+"""What only the tests of the night need."""
 LIBRARIES = {"libnftables.so.1": "libnftables1", "libdevmapper.so.1.02.1": "libdevmapper1.02.1"}
 """Libraries that are loaded in process, or by a program that is unpacked and run without being installed (GRUB's)."""
 FILES = {"/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf"}

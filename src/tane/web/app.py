@@ -39,7 +39,6 @@ from tane.web.errors import (
     TooLarge,
     Unauthorized,
     Unavailable,
-    UnsupportedMedia,
 )
 from tane.web.incoming import Incoming
 from tane.web.limits import Requests, origin
@@ -481,6 +480,7 @@ class Endpoint:
                 request.body = codec.convert(route.body, data, request.version)
             else:
                 if not request.raw:
+                    codec.judge_media(request.headers.get("content-type"))
                     raise BadRequest("Malformed request body: a JSON object is expected, the body is empty")
                 request.body = codec.decode(route.body, request.raw, request.version)
 
@@ -529,9 +529,8 @@ class Endpoint:
         if more:
             raw += more
         req.scope[INCOMING].forget()
-        kind = (req.content_type or "application/json").split(";")[0].strip().lower()
-        if raw and "json" not in kind and kind != "application/x-www-form-urlencoded":
-            raise UnsupportedMedia(f"Unsupported Content-Type {kind}: application/json is expected.")
+        if raw:
+            codec.judge_media(req.content_type)
         return raw
 
     def _send(self, method: str, resp: falcon.asgi.Response, route: Route, answer: Response) -> None:

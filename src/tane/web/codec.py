@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from tane.web.errors import BadRequest
+from tane.web.errors import BadRequest, UnsupportedMedia
 from tane.web.versions import Version, version
 
 T = TypeVar("T")
@@ -20,6 +20,17 @@ LONGEST = 64 << 10
 """Bytes of what one field of a resource holds at most, as JSON."""
 
 encode = msgspec.json.Encoder().encode
+
+
+def judge_media(told: str | None) -> None:
+    """``told``: the ``Content-Type`` of a body. A form's is taken too: what sends JSON with ``curl -d`` says so.
+
+    :raises UnsupportedMedia: it is not JSON.
+    """
+    kind = (told or "application/json").split(";")[0].strip().lower()
+    if "json" not in kind and kind != "application/x-www-form-urlencoded":
+        raise UnsupportedMedia(f"Unsupported Content-Type {kind}: application/json is expected.")
+
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 """A resource name: 1 to 255 characters."""

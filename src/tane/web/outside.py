@@ -9,7 +9,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"),)
@@ -136,8 +137,11 @@ class _Deadline:
 class _Connection(http.client.HTTPConnection):
     """To addresses that were judged before: a name that answers otherwise the next time gains nothing."""
 
-    def __init__(self, parts: SplitResult, addresses: list[str], deadline: _Deadline) -> None:
+    def __init__(
+        self, parts: SplitResult, addresses: list[str], deadline: _Deadline, authorities: Path | None = None
+    ) -> None:
         super().__init__(parts.hostname or "", parts.port or PORTS[parts.scheme])
+        self._authorities = authorities
         self._scheme, self._addresses, self._deadline = parts.scheme, addresses[:MOST_ADDRESSES], deadline
 
     def connect(self) -> None:
@@ -154,7 +158,7 @@ class _Connection(http.client.HTTPConnection):
             raise error
         self.sock.settimeout(self._deadline.left())
         if self._scheme == "https":
-            self.sock = ssl.create_default_context().wrap_socket(
+            self.sock = ssl.create_default_context(cafile=self._authorities).wrap_socket(
                 self.sock, server_hostname=self.host, do_handshake_on_connect=False
             )
         self._deadline.watch(self.sock)
@@ -171,15 +175,44 @@ def post(url: str, body: bytes, allowed: Collection[str], own: Collection[str], 
     parts = parts_of(url)
     begun = time.monotonic()
     addresses = resolve(parts, allowed, own)
-    deadline = _Deadline(max(seconds - (time.monotonic() - begun), 0.0))
-    connection = _Connection(parts, addresses, deadline)
+    left = max(seconds - (time.monotonic() - begun), 0.0)
+    return _post(parts, addresses, body, {"Content-Type": "application/json"}, left)[0]
+
+
+def post_to_operator(
+    url: str, body: bytes, headers: Mapping[str, str], seconds: float, most: int, authorities: Path | None = None
+) -> tuple[int, bytes]:
+    """Send to an address of the cloud's settings, which may be internal; (status, the answer). No redirect is followed.
+    ``most``: bytes of an answer; ``authorities``: a file of certificates, other than the machine's.
+
+    :raises Refused: it is no address. :raises OSError: nobody answers, not in time, or more than that.
+    """
+    parts = parts_of(url)
+    addresses = resolve(parts, (parts.hostname or "",), ())
+    return _post(parts, addresses, body, headers, seconds, most, authorities)
+
+
+def _post(
+    parts: SplitResult,
+    addresses: list[str],
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    most: int = 0,
+    authorities: Path | None = None,
+) -> tuple[int, bytes]:
+    deadline = _Deadline(seconds)
+    connection = _Connection(parts, addresses, deadline, authorities)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("POST", path, body, {"User-Agent": "tane", "Content-Type": "application/json"})
-        status = connection.getresponse().status
-        # A head that was cut off by the deadline looks like a whole one.
+        connection.request("POST", path, body, {"User-Agent": "tane", **headers})
+        answer = connection.getresponse()
+        told = answer.read(most + 1) if most else b""
+        # A head or a body that was cut off by the deadline looks like a whole one.
         deadline.left()
-        return status
+        if len(told) > most:
+            raise OSError(f"{parts.hostname}: the answer is longer than {most} bytes")
+        return answer.status, told
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"{parts.hostname}: {error or type(error).__name__}") from None
     finally:

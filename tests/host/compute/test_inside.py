@@ -69,6 +69,17 @@ def test_a_password_is_set(folder: GuestFolder) -> None:
     assert base64.b64decode(given["password"]).decode() == "sé:cret\n"
 
 
+def test_an_agent_that_answers_is_there(folder: GuestFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, asked = spoken(folder, well, lambda: inside.ping(folder))
+    assert asked["execute"] == "guest-ping"
+    monkeypatch.setattr(inside, "PING_SECONDS", 0.1)
+    with pytest.raises(NotSupported, match="does not answer"):
+        spoken(folder, lambda request: b"", lambda: inside.ping(folder))
+    refusal = {"error": {"class": "CommandNotFound", "desc": "The command guest-ping has been disabled"}}
+    with pytest.raises(HostError, match="has been disabled"):
+        spoken(folder, lambda request: well(request, refusal), lambda: inside.ping(folder))
+
+
 def test_a_clock_is_set_to_now(folder: GuestFolder) -> None:
     _, asked = spoken(folder, well, lambda: inside.try_to_set_time(folder))
     assert abs(asked["arguments"]["time"] / 1e9 - time.time()) < 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tane.core import Core
@@ -20,7 +20,7 @@ __all__ = [
     "Vital",
     "aggregates_by_host",
     "awake_since",
-    "disks_of",
+    "disks_on",
     "guest_changed",
     "living",
     "lost_hosts",
@@ -56,12 +56,11 @@ def living(tx: Tx) -> set[str]:
     return servers.living(tx)
 
 
-def disks_of(tx: Tx, server_ids: Sequence[str]) -> dict[tuple[str, str], str]:
-    """(server, volume) → the name that the server knows the volume by, such as ``vdb``."""
+def disks_on(tx: Tx, host_id: str) -> dict[tuple[str, str], str]:
+    """Of a host's servers: (server, volume) → the name that the server knows the volume by, such as ``vdb``."""
     return {
-        (server_id, row.volume_id): (row.device or "").removeprefix("/dev/")
-        for server_id, rows in block_devices.of_servers(tx, server_ids).items()
-        for row in rows
+        (row.server_id, row.volume_id): (row.device or "").removeprefix("/dev/")
+        for row in block_devices.on_host(tx, host_id)
     }
 
 

@@ -12,12 +12,13 @@ import structlog
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.metric.domain import aggregates, gathering, operations, resources
+from tane.services.metric.domain import aggregates, gathering, operations, prometheus, resources
 from tane.services.metric.domain.aggregates import Reading, Wanted, Window
 from tane.services.metric.domain.ends import Asked, Shared
 from tane.services.metric.domain.measures import listen
 from tane.services.metric.domain.metrics import beyond, ordered
 from tane.services.metric.domain.operations import Budget
+from tane.services.metric.domain.prometheus import Unreachable
 from tane.services.metric.domain.series import METHODS
 from tane.services.metric.store import database
 from tane.web.context import Context
@@ -30,6 +31,8 @@ __all__ = [
     "Budget",
     "Owner",
     "Together",
+    "Unreachable",
+    "ask_prometheus",
     "beyond",
     "budget",
     "check_query",
@@ -45,6 +48,14 @@ log = structlog.get_logger()
 def measured(core: Core, host_id: str, meters: Meters) -> None:
     """A host tells what it measured."""
     gathering.take(core, host_id, meters)
+
+
+def ask_prometheus(core: Core, query: str) -> list[float]:
+    """What the operator's Prometheus says of a query now: the finite values of a vector or scalar, in its order.
+
+    :raises BadRequest: it cannot say anything of that. :raises Unreachable:
+    """
+    return prometheus.ask(core, query)
 
 
 @dataclass(frozen=True)

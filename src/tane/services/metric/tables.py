@@ -143,3 +143,33 @@ sender = Table(
     Column("sequence", BigInteger, nullable=False),
 )
 """The last batch of each host that was written: one that is sent again counts once."""
+
+outgoing = Table(
+    "outgoing",
+    metadata,
+    Column("sequence", Number, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("moment", BigInteger, nullable=False),
+    Column("numbers", LargeBinary, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What waits to be sent to the operator's Prometheus. ``moment``: of all samples, in ns; ``numbers``: of their metrics
+(uint32), ``data``: their values (double); without numbers ``data`` are whole series as they are sent. ``at``: when it
+came, in seconds; ``size``: in bytes."""
+
+sending = Table(
+    "sending",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sent", BigInteger, nullable=False, default=0),
+    Column("refused", BigInteger, nullable=False, default=0),
+    Column("dropped", BigInteger, nullable=False, default=0),
+    Column("sent_at", Float),
+    Column("failing_since", Float),
+    Column("error", String(500), nullable=False, default=""),
+)
+"""How it went, in one row: samples that were taken, that were refused for good, and that had no room any more;
+``error``: the last thing that went wrong, also when it goes well again."""

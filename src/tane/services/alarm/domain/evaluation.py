@@ -230,7 +230,7 @@ def _together(
                 spent[row.project_id] += now - before
                 if now - started > FEW_SECONDS:
                     break
-        turned += _keep(core, seen, verdicts, begun)
+        turned += keep(core, seen, verdicts, begun)
     return turned
 
 
@@ -245,7 +245,8 @@ def _asked_by(core: Core, rows: Iterable[Any]) -> Iterator[tuple[metric.Owner, m
                 yield owner, _asked(kind, rule)
 
 
-def _keep(core: Core, seen: Sequence[str], verdicts: Sequence[tuple[Any, Verdict]], begun: datetime) -> int:
+def keep(core: Core, seen: Sequence[str], verdicts: Sequence[tuple[Any, Verdict]], begun: datetime) -> int:
+    """These were evaluated at that moment, and this is what was said; how many changed their state."""
     if not seen:
         return 0
     parts = range(TURNS_AT_ONCE, len(verdicts), TURNS_AT_ONCE)
@@ -292,20 +293,24 @@ class Outcome:
     reason: str = ""
 
 
-def verdict_of(core: Core, watching: Watch, row: Any, together: metric.Together) -> Verdict | None:
-    """What is to be told of an alarm; None: nothing. ``together``: reads the values."""
+def is_timely(core: Core, row: Any) -> bool:
+    """Whether its time constraints let it be evaluated now."""
     now = core.clock.now()
-    inside = not row.time_constraints or any(
+    return not row.time_constraints or any(
         cron.within(one["start"], one["duration"], one["timezone"], now) for one in row.time_constraints
     )
-    if not inside:
+
+
+def verdict_of(core: Core, watching: Watch, row: Any, together: metric.Together) -> Verdict | None:
+    """What is to be told of an alarm; None: nothing. ``together``: reads the values."""
+    if not is_timely(core, row):
         return None
     owner = metric.Owner(core, row.project_id, row.user_id)
     seen: list[int] = []
     try:
         if row.type == rules.COMPOSITE:
             return _composite(owner, row, seen, together)
-        return _single(row, of_rule(owner, row.type, row.rule, seen, metric.budget(), together))
+        return single(row, of_rule(owner, row.type, row.rule, seen, metric.budget(), together))
     finally:
         watching.looks_at(row.id, seen)
 
@@ -320,7 +325,6 @@ def of_rule(
 ) -> Outcome:
     """What a threshold says. ``seen``: the metrics that were looked at for the alarm, as often as they were; ``spent``:
     on all of its rules."""
-    needed = rule["evaluation_periods"]
     if len(seen) >= MOST_SERIES:
         return Outcome(UNKNOWN, None, [], reason=f"The rules look at more than {MOST_SERIES} metrics together")
     try:
@@ -328,8 +332,14 @@ def of_rule(
     except ApiError as error:
         return Outcome(UNKNOWN, None, [], reason=error.message)
     seen.extend(numbers)
+    return outcome(rule, values, f"No datapoint for granularity {rule['granularity']}")
+
+
+def outcome(rule: Mapping[str, Any], values: Sequence[float], nothing: str) -> Outcome:
+    """What values say of a threshold; ``nothing``: the reason where there are none."""
+    needed = rule["evaluation_periods"]
     if not values:
-        return Outcome(UNKNOWN, None, [], reason=f"No datapoint for granularity {rule['granularity']}")
+        return Outcome(UNKNOWN, None, [], reason=nothing)
     if len(values) < needed:
         return Outcome(UNKNOWN, None, values, reason=f"{needed} datapoints are unknown")
     compare = rules.COMPARE[rule["comparison_operator"]]
@@ -348,7 +358,7 @@ def _asked(kind: str, rule: Mapping[str, Any]) -> metric.Asked:
     return metric.Asked(*usual, name=rule["metric"], query=(rule["resource_type"], rules.query_of(rule)))
 
 
-def _single(row: Any, found: Outcome) -> Verdict | None:
+def single(row: Any, found: Outcome) -> Verdict | None:
     """(state, reason, its data) where something is to be told; Aodh's words."""
     last = found.values[-1] if found.values else None
     if found.trend is not None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tane.services.alarm.domain import inner
+from tane.services.alarm.domain import inner, promql
 from tane.services.metric import interface as metric
 from tane.web import codec
 from tane.web.errors import BadRequest, NotImplementedHere
@@ -16,10 +16,10 @@ from tane.web.errors import BadRequest, NotImplementedHere
 RESOURCE = "gnocchi_resources_threshold"
 METRICS = "gnocchi_aggregation_by_metrics_threshold"
 RESOURCES = "gnocchi_aggregation_by_resources_threshold"
-EVENT, COMPOSITE = "event", "composite"
+EVENT, COMPOSITE, PROMETHEUS = "event", "composite", "prometheus"
 THRESHOLDS = (RESOURCE, METRICS, RESOURCES)
-TYPES = (*THRESHOLDS, EVENT, COMPOSITE)
-NOT_BUILT = ("prometheus", "loadbalancer_member_health")
+TYPES = (*THRESHOLDS, EVENT, COMPOSITE, PROMETHEUS)
+NOT_BUILT = ("loadbalancer_member_health",)
 COMPARISONS = ("lt", "le", "eq", "ne", "ge", "gt")
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {name: getattr(operator, name) for name in COMPARISONS}
 KINDS: dict[str, Callable[[Any], Any]] = {"string": str, "integer": int, "float": float, "boolean": bool, "": str}
@@ -48,6 +48,8 @@ def checked(kind: str, told: Any, owner: metric.Owner) -> dict[str, Any]:
         )
     if kind in THRESHOLDS:
         rule = threshold(kind, told, owner)
+    elif kind == PROMETHEUS:
+        rule = _prometheus(told, owner)
     else:
         rule = _event(told) if kind == EVENT else _composite(told, owner)
     if len(codec.encode(rule)) > MOST_BYTES:
@@ -84,6 +86,28 @@ def threshold(kind: str, told: Mapping[str, Any], owner: metric.Owner) -> dict[s
             raise BadRequest("Invalid input for field/attribute metrics. Ids are expected.")
     if kind == RESOURCES:
         metric.check_query(owner, rule["resource_type"], query_of(rule))
+    return rule
+
+
+def _prometheus(told: Mapping[str, Any], owner: metric.Owner) -> dict[str, Any]:
+    if not owner.core.config.prometheus.query_url:
+        raise NotImplementedHere("Alarms of the type prometheus are not done here: this cloud knows no Prometheus.")
+    names = ("query", "threshold", "comparison_operator", "evaluation_periods")
+    for name in told:
+        if name not in names:
+            raise BadRequest(f"Unknown attribute for argument data.prometheus_rule: {name}")
+    usual = {name: USUAL[name] for name in ("comparison_operator", "evaluation_periods")}
+    rule = {**usual, **{name: value for name, value in told.items() if value is not None}}
+    for name in names:
+        if name not in rule:
+            raise BadRequest(f"Invalid input for field/attribute {name}. Value: 'None'. Mandatory field missing.")
+    if not isinstance(rule["query"], str):
+        raise BadRequest("Invalid input for field/attribute query. A text is expected.")
+    promql.constrained(rule["query"], owner.project_id)
+    rule["threshold"] = _number("threshold", rule["threshold"])
+    rule["evaluation_periods"] = _whole("evaluation_periods", rule["evaluation_periods"], 100)
+    if rule["comparison_operator"] not in COMPARISONS:
+        raise BadRequest(f"comparison_operator should be one of {', '.join(COMPARISONS)}")
     return rule
 
 

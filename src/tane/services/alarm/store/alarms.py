@@ -18,6 +18,9 @@ LOOKED_AT = tuple(
 )
 """What of an alarm is needed to evaluate it."""
 
+APART = ("event", "prometheus")
+"""Types that are not evaluated with what the cloud measured."""
+
 
 def get(tx: Tx, alarm_id: str) -> Row[Any] | None:
     return tx.first(select(alarm).where(alarm.c.id == alarm_id))
@@ -38,7 +41,7 @@ def of_ids(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
 
 def enabled(tx: Tx, *, events: bool, after: str = "", limit: int = 500) -> list[Row[Any]]:
     """Those that are to be evaluated, in the order of their ids: on events, or on what is measured."""
-    kind = alarm.c.type == "event" if events else alarm.c.type != "event"
+    kind = alarm.c.type == "event" if events else alarm.c.type.not_in(APART)
     return tx.all(select(*LOOKED_AT).where(alarm.c.enabled, kind, alarm.c.id > after).order_by(alarm.c.id).limit(limit))
 
 
@@ -131,6 +134,14 @@ def unseen(tx: Tx, limit: int, but: Sequence[str] = ()) -> list[Row[Any]]:
     new = (alarm.c.evaluate_timestamp.is_(None)) | (alarm.c.evaluate_timestamp < alarm.c.timestamp)
     return tx.all(
         select(*LOOKED_AT)
-        .where(alarm.c.enabled, alarm.c.type != "event", new, alarm.c.project_id.not_in(but[:500]))
+        .where(alarm.c.enabled, alarm.c.type.not_in(APART), new, alarm.c.project_id.not_in(but[:500]))
         .limit(limit)
     )
+
+
+def asking(tx: Tx, before: datetime, limit: int) -> list[Row[Any]]:
+    """Of the type prometheus, those that were not evaluated since then, or not as they are now; the longest first."""
+    seen = alarm.c.evaluate_timestamp
+    due = seen.is_(None) | (seen < alarm.c.timestamp) | (seen < before)
+    query = select(*LOOKED_AT).where(alarm.c.enabled, alarm.c.type == "prometheus", due)
+    return tx.all(query.order_by(func.coalesce(seen, datetime(1970, 1, 1)), alarm.c.id).limit(limit))

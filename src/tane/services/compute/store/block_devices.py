@@ -9,7 +9,7 @@ from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.services.compute.tables import block_device
+from tane.services.compute.tables import block_device, server
 
 
 def of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
@@ -23,6 +23,13 @@ def of_servers(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     for row in tx.all(statement.order_by(block_device.c.position, block_device.c.attachment_id)):
         found.setdefault(row.server_id, []).append(row)
     return found
+
+
+def on_host(tx: Tx, host_id: str) -> list[Row[Any]]:
+    """``server_id``, ``volume_id`` and ``device`` of those that servers of the host have."""
+    columns = block_device.c.server_id, block_device.c.volume_id, block_device.c.device
+    query = select(*columns).join(server, server.c.id == block_device.c.server_id)
+    return tx.all(query.where(server.c.host_id == host_id, ~server.c.deleted))
 
 
 def get(tx: Tx, server_id: str, volume_id: str) -> Row[Any] | None:

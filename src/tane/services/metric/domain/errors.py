@@ -51,6 +51,9 @@ def no_resource(name: Any) -> NotFound:
 
 _EXTRA = re.compile(r"(?s)Invalid input for field/attribute .*Additional properties are not allowed \('(.*)' was")
 _MISSING = re.compile(r"(?s)Invalid input: '(.*?)' is a required property")
+_LENGTH = re.compile(r"Expected `(?:array|str)` of length ([<>]=) (\d+)")
+_LIST = re.compile(r"Expected `array`, got `\w+`")
+_BOUNDS = {">=": "at least", "<=": "at most"}
 _FIELD = re.compile(r"(?s)Invalid input for field/attribute (.*?)\. (.*)")
 
 
@@ -63,5 +66,7 @@ def shape(error: ApiError) -> dict[str, object]:
         elif found := _MISSING.match(description):
             description = invalid("required key not provided", found.group(1)).description
         elif found := _FIELD.match(description):
-            description = invalid(found.group(2), found.group(1)).description
+            rule = _LENGTH.sub(lambda said: f"length of value must be {_BOUNDS[said[1]]} {said[2]}", found.group(2))
+            rule = _LIST.sub("expected a list", rule)
+            description = invalid(rule, found.group(1)).description
     return {"code": error.status, "title": error.title, "description": description}

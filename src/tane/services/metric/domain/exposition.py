@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import text as sql
 
 from tane.core import Core
 from tane.db import Tx
@@ -44,28 +45,41 @@ def of_project(core: Core, project_id: str) -> bytes:
 def of_cloud(core: Core) -> bytes:
     """What is measured of everybody's and of hosts, and the cloud itself."""
     families = _families(latest.every(core))
-    with core.db.read() as tx:
-        return _text({**_own(core, tx), **families})
+    return _text({**own(core), **families})
 
 
 def _families(told: Iterable[tuple[Thing, Values]]) -> dict[tuple[str, str], list[Sample]]:
     """(name, kind) → samples."""
     found: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
     for thing, (names, values) in told:
-        attributes = dict(thing.attributes)
-        label = next((attributes[name] for name in NAMES if attributes.get(name)), "")
-        known = (
-            ("resource", thing.text),
-            ("resource_name", str(label)),
-            ("project", thing.project_id or ""),
-            ("type", thing.type),
-            *((("vm_instance", str(attributes["instance_id"])),) if attributes.get("instance_id") else ()),
-        )
+        known = labels_of(thing.text, thing.type, thing.project_id, dict(thing.attributes))
         for name, value in zip(names, values, strict=True):
             kind = "counter" if name in COUNTERS else "gauge"
             labels = (*known, ("unit", UNITS[name]))
-            found["ceilometer_" + name.replace(".", "_"), kind].append(Sample(labels, value))
+            found[name_of(name), kind].append(Sample(labels, value))
     return found
+
+
+def name_of(meter: str) -> str:
+    return "ceilometer_" + meter.replace(".", "_")
+
+
+def labels_of(text: str, kind: str, project_id: str | None, attributes: Mapping[str, Any]) -> Labels:
+    """Labels of a resource, but for its values' units. ``text``: its id; ``kind``: its type."""
+    label = next((attributes[name] for name in NAMES if attributes.get(name)), "")
+    return (
+        ("resource", text),
+        ("resource_name", str(label)),
+        ("project", project_id or ""),
+        ("type", kind),
+        *((("vm_instance", str(attributes["instance_id"])),) if attributes.get("instance_id") else ()),
+    )
+
+
+def own(core: Core) -> dict[tuple[str, str], list[Sample]]:
+    """What is told of the cloud itself: (name, kind) → samples."""
+    with core.db.read() as tx:
+        return _own(core, tx)
 
 
 def _own(core: Core, tx: Tx) -> dict[tuple[str, str], list[Sample]]:
@@ -75,8 +89,7 @@ def _own(core: Core, tx: Tx) -> dict[tuple[str, str], list[Sample]]:
     counted = [pair for service in core.services for pair in service.counted]
     return {
         ("tane_resources", "gauge"): [
-            Sample((("kind", name),), float(tx.scalar(text(f"SELECT count(*) FROM {table}"))))
-            for name, table in counted
+            Sample((("kind", name),), float(tx.scalar(sql(f"SELECT count(*) FROM {table}")))) for name, table in counted
         ],
         ("tane_host_up", "gauge"): [Sample((("host", row.name),), float(hosts.is_up(tx, row))) for row in rows],
         ("tane_host_connected", "gauge"): [Sample((("host", row.name),), float(row.id in connected)) for row in rows],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from tane.core import Core
 from tane.hosts import store as hosts
 from tane.services.compute import interface as compute
-from tane.services.metric.domain import latest, measures, timespans
+from tane.services.metric.domain import latest, measures, outgoing, timespans
 from tane.services.metric.domain.measured import Thing, Values, Writer, prepare
 from tane.services.metric.domain.meters import UNITS
 from tane.services.metric.store import database
@@ -17,7 +17,7 @@ from tane.services.metric.store import measures as store
 from tane.services.network import interface as network
 from tane.wire.documents import Meters
 
-OLDEST = 30 * 86400
+LAYOUTS, MOST_LAYOUTS = "metric.layouts", 1000
 OWN_DISKS = ("root", "ephemeral", "swap", "config")
 """Disks that a server may have and that are no volumes."""
 
@@ -28,10 +28,11 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
         host = hosts.get(tx, host_id)
         if host is None:
             return 0
-        servers = {row.id: row for row in compute.measured_on(tx, host_id)}
-        told = list({thing.id for thing in meters.things} & servers.keys())
-        parts = Parts(compute.disks_of(tx, told), network.ports_of(tx, told))
-    found = list(_things(host, servers, parts, meters))
+        servers = compute.measured_on(tx, host_id)
+        there = {row.id for row in servers}
+        told = sorted({thing.id for thing in meters.things} & there)
+        parts = Parts(compute.disks_on(tx, host_id), network.ports_of(tx, told))
+    found = _recognised(core, host, servers, parts, meters)
     latest.keep(core, host_id, found)
     measures.make_room(core)
     prepare(core, found)
@@ -45,6 +46,7 @@ def take(core: Core, host_id: str, meters: Meters) -> int:
             writer.add(thing, *values)
         numbers, times, values_ = writer.finish()
         measures.append(tx, numbers, times, values_)
+        outgoing.keep(core, tx, at, numbers, values_)
         store.remember_sender(tx, host_id, meters.run, meters.sequence)
     measures.taken(core, numbers)
     return len(numbers)
@@ -59,11 +61,48 @@ class Parts:
     ports: Set[tuple[str, str]]
 
 
-def _things(host: Any, servers: Mapping[str, Any], parts: Parts, meters: Meters) -> Iterator[tuple[Thing, Values]]:
+Key = tuple[str, str, str | None, int, int]
+"""Of a thing in a batch: kind, id, part, shape, and how many values it shows."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Of what a host told last, and what that was: ``things`` are those that are believed, each with its place in the
+    batch and the names of its meters."""
+
+    rows: tuple[Any, Sequence[Any], Parts]
+    shapes: Sequence[tuple[str, ...]]
+    keys: Sequence[Key]
+    things: Sequence[tuple[int, Thing, tuple[str, ...]]]
+
+
+def _recognised(
+    core: Core, host: Any, servers: Sequence[Any], parts: Parts, meters: Meters
+) -> Sequence[tuple[Thing, Values]]:
+    """The things of a batch with their values. A host tells of the same ones again and again: while the rows are the
+    same, so are these."""
+    layouts: dict[str, Layout] = core.memory.setdefault(LAYOUTS, {})
+    rows, told = (host.name, servers, parts), meters.things
+    keys = [(one.kind, one.id, one.part, one.shape, len(one.values)) for one in told]
+    known = layouts.get(host.id)
+    if known is not None and known.keys == keys and known.shapes == meters.shapes and known.rows == rows:
+        return [(thing, (names, told[place].values)) for place, thing, names in known.things]
+    found = [*_things(host, {row.id: row for row in servers}, parts, meters)]
+    layouts.pop(host.id, None)
+    if all(len(names) == keys[place][-1] for place, _, (names, _) in found):
+        while len(layouts) >= MOST_LAYOUTS:
+            layouts.pop(next(iter(layouts)), None)
+        things = [(place, thing, names) for place, thing, (names, _) in found]
+        layouts[host.id] = Layout(rows, meters.shapes, keys, things)
+    return [(thing, values) for _, thing, values in found]
+
+
+def _things(host: Any, servers: Mapping[str, Any], parts: Parts, meters: Meters) -> Iterator[tuple[int, Thing, Values]]:
+    """Each with its place in the batch."""
     # Names that are not known here are of a host whose release is newer.
     known = [all(name in UNITS for name in shape) for shape in meters.shapes]
     seen: set[tuple[str, str, str | None]] = set()
-    for one in meters.things:
+    for place, one in enumerate(meters.things):
         key = one.kind, one.id, one.part
         if key in seen:
             continue  # A thing shows its values once.
@@ -76,15 +115,15 @@ def _things(host: Any, servers: Mapping[str, Any], parts: Parts, meters: Meters)
             values = tuple(name for name, _ in pairs), tuple(value for _, value in pairs)
         if one.kind == "host":
             if one.id == host.id:
-                yield Thing(host.id, "host", None, None, (("host_name", host.name),)), values
+                yield place, Thing(host.id, "host", None, None, (("host_name", host.name),)), values
             continue
         server = servers.get(one.id)
         if server is None:
             continue  # It was deleted, or it moved.
         if one.kind == "guest":
-            yield _guest(server), values
+            yield place, _guest(server), values
         elif one.part is not None and (thing := _part(server, one.kind, one.part, parts)) is not None:
-            yield thing, values
+            yield place, thing, values
 
 
 def instance_attributes(row: Any) -> tuple[tuple[str, Any], ...]:

@@ -9,7 +9,7 @@ from tane.core import Core
 from tane.hosts import store as hosts
 from tane.services.compute import interface as compute
 from tane.services.image import interface as image
-from tane.services.metric.domain import gathering, latest, measured, measures, timespans
+from tane.services.metric.domain import gathering, latest, measured, measures, outgoing, timespans
 from tane.services.metric.domain.measured import Thing, Writer
 from tane.services.metric.store import database
 from tane.services.network import interface as network
@@ -37,6 +37,7 @@ def take(core: Core) -> tuple[int, int]:
             by_type.setdefault(thing.type, []).append(thing.text)
         numbers, times, values_ = writer.finish()
         measures.append(tx, numbers, times, values_)
+        outgoing.keep(core, tx, timespans.of_naive(tx.now), numbers, values_)
         # A server that is on no host now (shelved, say) is there all the same.
         by_type["instance"] = list(living)
         gone = [text for name, texts in by_type.items() if name != "host" for text in measured.end(tx, name, texts)]

@@ -72,7 +72,8 @@ class Writer:
 
     def add(self, thing: Thing, names: tuple[str, ...], values: tuple[float, ...]) -> None:
         known = self._known.get(thing.text)
-        numbers = known.shapes.get(names) if known is not None and known.thing == thing else None
+        same = known is not None and (known.thing is thing or known.thing == thing)
+        numbers = known.shapes.get(names) if known is not None and same else None
         if numbers is None:
             self._later.append((thing, names, values))
             return
@@ -97,7 +98,11 @@ def prepare(core: Core, wanted: Sequence[tuple[Thing, Values]]) -> None:
     """Where there is much that is not known yet it is made before its samples are written: in parts, between which
     others write."""
     known = remembered(core)
-    new = [one for one in wanted if (there := known.get(one[0].text)) is None or there.thing != one[0]]
+    new = [
+        one
+        for one in wanted
+        if (there := known.get(one[0].text)) is None or (there.thing is not one[0] and there.thing != one[0])
+    ]
     if len(new) <= AT_ONCE:
         return
     for begin in range(0, len(new), AT_ONCE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -140,8 +141,8 @@ def _fold(tx: Tx, batches: Sequence[Any]) -> int:
             known = by_metric.get(number)
             by_metric[number] = (times, values) if known is None else ((*known[0], *times), (*known[1], *values))
     numbers_ = sorted(by_metric)
-    for begin in range(0, len(numbers_), 20_000):
-        _fold_metrics(tx, {number: by_metric[number] for number in numbers_[begin : begin + 20_000]})
+    for begin in range(0, len(numbers_), 2000):
+        _fold_metrics(tx, {number: by_metric[number] for number in numbers_[begin : begin + 2000]})
     return count
 
 
@@ -196,37 +197,99 @@ def _arrays(row: Any) -> tuple[array[int], array[int], array[float]]:
     return numbers, times, values
 
 
-Samples = tuple[list[int], list[float]]
+Samples = tuple[Sequence[int], Sequence[float]]
+Getter = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+class _Alike:
+    """Batches of the same metrics, as a host tells them: what is wanted of each is taken out at once."""
+
+    def __init__(self, places: Iterable[tuple[int, int, int]]) -> None:
+        """``places``: (number of a metric, where its samples begin and end)."""
+        told = [*places]
+        self.several = [one for one in told if one[2] - one[1] > 1]
+        """Metrics of which a batch has more samples than one."""
+        single = [(number, begin) for number, begin, end in told if end - begin == 1]
+        self.numbers = [number for number, _ in single]
+        self._get = _getter([begin for _, begin in single])
+        self._sequences: list[int] = []
+        self._times: list[Sequence[int]] = []
+        self._values: list[Sequence[float]] = []
+        self._moments: list[int] | None = []
+        """One of each batch, as long as all of its samples are of one."""
+
+    def take(self, row: Any) -> None:
+        if not self.numbers:
+            return
+        times = row.times
+        if self._moments is not None and times != times[:8] * (len(times) // 8):
+            self._times = [(moment,) * len(self.numbers) for moment in self._moments]
+            self._moments = None
+        if self._moments is None:
+            self._times.append(self._get(memoryview(times).cast("q")))
+        else:
+            self._moments.append(memoryview(times).cast("q")[0])
+        self._sequences.append(row.sequence)
+        self._values.append(self._get(memoryview(row.values).cast("d")))
+
+    def segments(self) -> Iterator[tuple[int, Segment]]:
+        columns = zip(self.numbers, zip(*self._values, strict=True), strict=True)
+        if self._moments is not None:
+            for number, values in columns:
+                yield number, (self._sequences, self._moments, values)
+            return
+        for (number, values), times in zip(columns, zip(*self._times, strict=True), strict=True):
+            yield number, (self._sequences, times, values)
+
+
+Segment = tuple[Sequence[int], Sequence[int], Sequence[float]]
+"""Of samples of a metric: the numbers of their batches, when they were, and their values."""
+
+
+def _getter(places: Sequence[int]) -> Getter:
+    if len(places) == 1:
+        [place] = places
+        return lambda told: (told[place],)
+    return operator.itemgetter(*places) if places else lambda told: ()
 
 
 def waiting_of(tx: Tx, numbers: Sequence[int]) -> dict[int, Samples]:
-    """The samples of these metrics that are not folded yet; each batch is looked through once."""
-    found: dict[int, Samples] = {}
+    """The samples of these metrics that are not folded yet, as they came; each batch is looked through once."""
     if not numbers:
-        return found
+        return {}
     wanted = sorted(set(numbers))
-    # A host tells the same metrics each time.
-    alike: dict[bytes, list[tuple[Samples, int, int]]] = {}
+    segments: dict[int, list[Segment]] = {}
+    alike: dict[bytes, _Alike] = {}
+
+    def close() -> None:
+        for group in alike.values():
+            for number, segment in group.segments():
+                segments.setdefault(number, []).append(segment)
+        alike.clear()
+
     for row in store.pending_between(tx, wanted[0], wanted[-1]):
         metrics = bytes(row.metrics)
-        places = alike.get(metrics)
-        if places is None:
+        group = alike.get(metrics)
+        if group is None:
             if len(alike) >= MOST_ALIKE:
-                alike.clear()
-            places = alike[metrics] = [
-                (found.setdefault(number, ([], [])), begin, end) for number, begin, end in _places(row, wanted)
-            ]
-        if not places:
-            continue
-        all_times, all_values = memoryview(row.times).cast("q"), memoryview(row.values).cast("d")
-        for (times, values), begin, end in places:
-            if end - begin == 1:
-                times.append(all_times[begin])
-                values.append(all_values[begin])
-            else:
-                times.extend(all_times[begin:end])
-                values.extend(all_values[begin:end])
-    return found
+                close()
+            group = alike[metrics] = _Alike(_places(row, wanted))
+        group.take(row)
+        for number, begin, end in group.several:
+            times, values = memoryview(row.times).cast("q"), memoryview(row.values).cast("d")
+            segment = [row.sequence] * (end - begin), times[begin:end].tolist(), values[begin:end].tolist()
+            segments.setdefault(number, []).append(segment)
+    close()
+    return {number: _in_order(found) for number, found in segments.items()}
+
+
+def _in_order(segments: Sequence[Segment]) -> Samples:
+    """What came later is the later word."""
+    if len(segments) == 1:
+        return segments[0][1:]
+    told = [one for segment in segments for one in zip(*segment, strict=True)]
+    told.sort(key=operator.itemgetter(0))
+    return [at for _, at, _ in told], [value for *_, value in told]
 
 
 def _places(row: Any, wanted: Sequence[int]) -> Iterator[tuple[int, int, int]]:

@@ -18,9 +18,12 @@ SIMPLE = ("mean", "sum", "last", "max", "min", "std", "median", "first", "count"
 METHODS = frozenset((*SIMPLE, *(f"rate:{name}" for name in SIMPLE)))
 """How the samples of a period become one value; after ``rate:``, how the differences of successive samples do."""
 NAN = math.nan
+MEANS = frozenset(("mean", "rate:mean"))
 MOST_RAW = 50_000
 """Samples that are kept of a metric: of more in a period its newest ones alone are counted."""
-PLAIN, PACKED = b"\0", b"\1"
+PLAIN, PACKED, ALIKE = b"\0", b"\1", b"\2"
+"""How a chunk is written: as it is while it changes, compressed, and compressed by what changes in it, without the
+places of periods that follow one another."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,8 @@ def _columns(policy: Policy, counter: bool, raw: Raw, step: int, first: int, def
     begin = bisect_left(times, first // step * step)
     if definition.points is not None:
         begin = max(begin, bisect_left(times, (times[-1] // step - definition.points + 1) * step))
+    if set(policy.methods) <= MEANS:
+        return _means(policy, counter, raw, step, begin)
     found: Columns = {}
     rates = any(name.startswith("rate:") for name in policy.methods)
     end, count = begin, len(times)
@@ -183,6 +188,25 @@ def _columns(policy: Policy, counter: bool, raw: Raw, step: int, first: int, def
             AGGREGATES[name](samples) if not name.startswith("rate:") else _of_rates(name, differences)
             for name in policy.methods
         ]
+        begin = end
+    return found
+
+
+def _means(policy: Policy, counter: bool, raw: Raw, step: int, begin: int) -> Columns:
+    """As :func:`_columns` for policies that have nothing but means, as Ceilometer's: these are most of all samples."""
+    times, values, count = raw.times, raw.values.tolist(), len(raw.times)
+    found: Columns = {}
+    rates = _differences(values, begin, count, counter) if "rate:mean" in policy.methods else []
+    # The first sample of all has no difference.
+    shift = max(begin, 1)
+    while begin < count:
+        period = times[begin] // step
+        end = bisect_left(times, (period + 1) * step, begin)
+        row = []
+        for name in policy.methods:
+            part = values[begin:end] if name == "mean" else rates[max(begin - shift, 0) : end - shift]
+            row.append(sum(part) / len(part) if part else NAN)
+        found[period] = row
         begin = end
     return found
 
@@ -248,15 +272,44 @@ def encode(columns: Columns, methods: int, *, pack: bool) -> bytes:
     values = array("d")
     for method in range(methods):
         values.extend([columns[period][method] for period in periods])
-    body = bytes(period % PERIODS for period in periods) + values.tobytes()
     head = struct.pack("<HB", len(periods), methods)
+    if pack and periods[-1] - periods[0] == len(periods) - 1:
+        return ALIKE + head + bytes((periods[0] % PERIODS,)) + zlib.compress(_planes(values.tobytes()), 1)
+    body = bytes(period % PERIODS for period in periods) + values.tobytes()
     return PACKED + head + zlib.compress(body, 1) if pack else PLAIN + head + body
+
+
+def _planes(values: bytes) -> bytes:
+    """Doubles as what each has other than the one before, byte by byte of all: what hardly changes becomes zeros, which
+    :mod:`zlib` makes nothing of."""
+    whole = int.from_bytes(values, "little")
+    changes = (whole ^ whole << 64).to_bytes(len(values) + 8, "little")[: len(values)]
+    return b"".join([changes[place::8] for place in range(8)])
+
+
+def _values(planes: bytes) -> bytes:
+    """What :func:`_planes` was made of."""
+    changes, length, count = bytearray(len(planes)), len(planes), len(planes) // 8
+    for place in range(8):
+        changes[place::8] = planes[place * count : (place + 1) * count]
+    whole, shift, mask = int.from_bytes(changes, "little"), 64, (1 << length * 8) - 1
+    while shift < length * 8:
+        whole ^= whole << shift & mask
+        shift *= 2
+    return whole.to_bytes(length, "little")
+
+
+def _body(data: bytes, count: int) -> bytes:
+    """Places of the periods, then their values."""
+    if data[:1] == ALIKE:
+        return bytes(range(data[4], data[4] + count)) + _values(zlib.decompress(data[5:]))
+    return zlib.decompress(data[4:]) if data[:1] == PACKED else data[4:]
 
 
 def decode(start: int, data: bytes) -> Columns:
     """The periods of a chunk whose first one has the number ``start``."""
     count, methods = struct.unpack_from("<HB", data, 1)
-    body = zlib.decompress(data[4:]) if data[:1] == PACKED else data[4:]
+    body = _body(data, count)
     values = array("d")
     values.frombytes(body[count : count + 8 * count * methods])
     rows = zip(*(values[method * count : (method + 1) * count] for method in range(methods)), strict=True)
@@ -266,7 +319,7 @@ def decode(start: int, data: bytes) -> Columns:
 def column(start: int, data: bytes, method: int, low: int) -> dict[int, float]:
     """The periods of a chunk from number ``low`` on, by the method in that place."""
     count, _ = struct.unpack_from("<HB", data, 1)
-    body, head = (zlib.decompress(data[4:]), 0) if data[:1] == PACKED else (data, 4)
+    body, head = (data, 4) if data[:1] == PLAIN else (_body(data, count), 0)
     begin = bisect_left(body, low - start, head, head + count) - head if low > start else 0
     values = struct.unpack_from(f"={count - begin}d", body, head + count + 8 * (method * count + begin))
     return {start + body[head + begin + place]: value for place, value in enumerate(values)}

@@ -64,14 +64,13 @@ async def silence(machine: Machine) -> str | None:
     record = machine.record
     if not machine.running() or record.state != "running" or not record.guest.hardware.guest_agent:
         return None
-    try:
-        with machine.asking_agent():
-            try:
-                await inside.ping(machine.folder)
-            except HostError as error:
-                return str(error)
-    except HostError:
-        return None
+    async with machine.agent.looking() as free:
+        if not free:
+            return None
+        try:
+            await inside.ping(machine.folder)
+        except HostError as error:
+            return str(error)
     return ""
 
 

@@ -235,7 +235,7 @@ class QemuCompute:
         machine.require_running()
         if not machine.record.guest.hardware.guest_agent:
             raise NotSupported("the guest has no channel to an agent")
-        with machine.asking_agent():
+        async with machine.agent.asking():
             await inside.set_password(machine.folder, user, password)
 
     async def ping(self, guest_ids: list[str]) -> dict[str, str]:

@@ -30,6 +30,39 @@ _SENTINEL = b"\xff"
 _MOST_LEFT_OVER = 100
 
 
+class Channel:
+    """Whose turn it is to ask the agent of a guest."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._asked = False
+
+    @contextlib.asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
+        """In the block it is asked by nobody else. Who only looks whether it answers is waited for: that takes
+        :data:`PING_SECONDS` at most.
+
+        :raises HostError: it is asked for something else already.
+        """
+        if self._asked:
+            raise HostError("the guest's agent is asked already")
+        self._asked = True
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._asked = False
+
+    @contextlib.asynccontextmanager
+    async def looking(self) -> AsyncIterator[bool]:
+        """The same for who looks whether it answers; false, at once, where it is asked for anything now."""
+        if self._asked or self._lock.locked():
+            yield False
+            return
+        async with self._lock:
+            yield True
+
+
 async def try_to_set_time(folder: GuestFolder) -> None:
     """Set the guest's clock to now. A guest whose agent does not, does it by its own means in its own time."""
     try:

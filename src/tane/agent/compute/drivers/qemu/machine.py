@@ -8,7 +8,7 @@ import errno
 import functools
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -85,6 +85,7 @@ class Machine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
         self._awaited: set[str] = set()
+        self.agent = inside.Channel()
         self._rest = Rest()
         self._record = folder.load()
 
@@ -344,17 +345,6 @@ class Machine:
     def clock_stood_still(self) -> None:
         if self.record.guest.hardware.guest_agent:
             self._later(inside.try_to_set_time(self.folder))
-
-    @contextlib.contextmanager
-    def asking_agent(self) -> Iterator[None]:
-        """In the block the guest's agent is asked by nobody else. :raises HostError: it is asked already."""
-        if "agent" in self._awaited:
-            raise HostError(f"the agent of guest {self.folder.path.name} is asked already")
-        self._awaited.add("agent")
-        try:
-            yield
-        finally:
-            self._awaited.discard("agent")
 
     async def attach_nic(self, nic: Nic) -> None:
         guest = self._changeable()

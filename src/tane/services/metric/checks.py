@@ -1,0 +1,93 @@
+"""What the doctor and ``tane status`` tell of samples that wait to be sent: by the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import make_url
+
+from tane.config import Config
+from tane.db import Database
+from tane.finding import Finding
+from tane.services.metric.domain import timespans
+from tane.services.metric.store import outgoing as store
+from tane.services.metric.store.database import APART
+from tane.services.metric.tables import sending
+
+
+@dataclass(frozen=True)
+class Sending:
+    """``waited``, ``failing``: seconds, of the oldest that waits and since the first of the failures; None: none."""
+
+    samples: int
+    waited: float | None
+    failing: float | None
+    sent: int
+    refused: int
+    dropped: int
+    error: str
+
+
+def state(config: Config) -> Sending | None:
+    """How it goes; None: nothing is sent, or nothing was measured yet."""
+    file = make_url(config.database).database
+    there = config.database_url or (file is not None and Path(file).with_name(f"{APART.name}.db").exists())
+    if not config.prometheus.remote_write_url or not there:
+        return None
+    database = Database(config.database, readers=1, apart=APART.name)
+    try:
+        with database.read() as tx:
+            if not inspect(tx.connection).has_table(sending.name):
+                return None
+            now = timespans.of_naive(tx.now) / timespans.SECOND
+            waiting, row = store.waiting(tx), store.state(tx)
+    finally:
+        database.close()
+    waited = None if waiting.oldest is None else now - waiting.oldest
+    if row is None:
+        return Sending(waiting.samples, waited, None, 0, 0, 0, "")
+    failing = None if row.failing_since is None else now - row.failing_since
+    return Sending(waiting.samples, waited, failing, row.sent, row.refused, row.dropped, row.error)
+
+
+def sentence(config: Config) -> str | None:
+    """For ``tane status``."""
+    found = state(config)
+    if found is None:
+        return None
+    said = f"{found.sent} samples sent to Prometheus, {found.samples} wait"
+    if found.failing is not None:
+        said += f"; not taken since {round(found.failing)} s: {found.error}"
+    return said
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """For the doctor."""
+    found = state(config)
+    if found is None:
+        return
+    url = config.prometheus.remote_write_url
+    if found.failing is not None:
+        yield Finding(
+            "warning",
+            f"{url} takes no samples since {round(found.failing)} s: {found.error}",
+            f"{found.samples} wait; what is more than {config.prometheus.queue_mb} MiB goes, the oldest first.",
+            "start what is there, or change [prometheus] of tane.toml",
+        )
+    if found.refused:
+        yield Finding(
+            "warning",
+            f"{url} refused {found.refused} samples for good: {found.error}",
+            "They are not there, and are not sent again.",
+            "read the log of what is there",
+        )
+    if found.dropped:
+        yield Finding(
+            "warning",
+            f"{found.dropped} samples for {url} had no room while nobody took them.",
+            "They are in this cloud's metrics only.",
+            "queue_mb of [prometheus] in tane.toml",
+        )

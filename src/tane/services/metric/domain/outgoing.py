@@ -1,0 +1,195 @@
+"""What the cloud measures, sent to the operator's Prometheus: it waits in the metrics' database, written with the batch
+that it is of, so that no batch waits for the other side and none is lost with the process. Sent at least once."""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tane.core import Core
+from tane.db import Tx
+from tane.services.metric.domain import exposition, prometheus, remote_write, timespans
+from tane.services.metric.store import database
+from tane.services.metric.store import outgoing as store
+
+MEMORY, CLEARED = "metric.outgoing", "metric.outgoing.cleared"
+AT_ONCE = 10_000
+"""Samples of a request, unless one batch has more."""
+ROWS = 100
+PASS_SECONDS = 20.0
+"""Of a pass: after it others have the thread."""
+KNOWN_SECONDS, MOST_KNOWN = 600.0, 200_000
+"""Names of resources change; of so many series the labels are remembered."""
+FIRST_REST, LONGEST_REST = 5.0, 300.0
+"""Seconds until it is tried again: twice as long each time."""
+AGAIN = (401, 403, 404, 408, 429)
+"""Answers that something else has to change for, not the samples; so do those from 500 on."""
+OWN_SECONDS = 60.0
+MILLISECOND, MEBIBYTE = 1_000_000, 1 << 20
+
+
+@dataclass
+class _Sender:
+    """``known``: labels of series by the numbers of their metrics; ``rest``: how long a failure is left alone."""
+
+    known: dict[int, bytes]
+    known_since: float = 0.0
+    rest: float = 0.0
+    next_try: float = 0.0
+    own_at: float = -math.inf
+
+
+class _Later(Exception):
+    """Nothing can be sent now."""
+
+
+def keep(core: Core, tx: Tx, at: int, numbers: Sequence[int], values: Sequence[float]) -> None:
+    """Let samples of one moment wait to be sent; they are written with the transaction. ``at``: ns since 1970."""
+    if not core.config.prometheus.remote_write_url or not numbers:
+        return
+    packed = array("I", numbers).tobytes(), array("d", values).tobytes()
+    _add(tx, at, len(numbers), *packed)
+
+
+def _add(tx: Tx, at: int, samples: int, numbers: bytes, data: bytes) -> None:
+    seconds = timespans.of_naive(tx.now) / timespans.SECOND
+    store.add(tx, at=seconds, samples=samples, size=len(numbers) + len(data), moment=at, numbers=numbers, data=data)
+
+
+def send(core: Core) -> tuple[int, int]:
+    """One pass: (samples that were taken, that were given up)."""
+    if not core.config.prometheus.remote_write_url:
+        _clear(core)
+        return 0, 0
+    sender: _Sender = core.memory.setdefault(MEMORY, _Sender({}))
+    begun, sent = time.monotonic(), 0
+    if begun - sender.own_at >= OWN_SECONDS:
+        sender.own_at = begun
+        _keep_own(core)
+    lost = _drop(core)
+    while begun >= sender.next_try and time.monotonic() - begun < PASS_SECONDS:
+        try:
+            taken, refused, more = _request(core, sender)
+        except _Later as error:
+            sender.rest = min(max(FIRST_REST, 2 * sender.rest), LONGEST_REST)
+            sender.next_try = time.monotonic() + sender.rest
+            _tell_failure(core, str(error))
+            break
+        sender.rest = 0.0
+        sent, lost = sent + taken, lost + refused
+        if not more:
+            break
+    return sent, lost
+
+
+def _clear(core: Core) -> None:
+    """Nobody wants what waited any more."""
+    if core.memory.get(CLEARED) or not database.exists(core):
+        return
+    with database.of(core).write() as tx:
+        store.forget_all(tx)
+    core.memory[CLEARED] = True
+
+
+def _keep_own(core: Core) -> None:
+    told = exposition.own(core)
+    with database.of(core).write() as tx:
+        at = timespans.of_naive(tx.now)
+        moment = remote_write.when(at // MILLISECOND)
+        more = core.config.prometheus.labels
+        found = [
+            remote_write.series(
+                remote_write.labels({**more, **dict(sample.labels), "__name__": name}.items()), sample.value, moment
+            )
+            for (name, _), samples in told.items()
+            for sample in samples
+        ]
+        _add(tx, at, len(found), b"", b"".join(found))
+
+
+def _drop(core: Core) -> int:
+    """The oldest go where there is no room for all."""
+    room = core.config.prometheus.queue_mb * MEBIBYTE
+    with database.of(core).read() as tx:
+        rows = store.sizes(tx)
+    excess, dropped, last = sum(row.size for row in rows) - room, 0, None
+    for row in rows:
+        if excess <= 0:
+            break
+        excess, dropped, last = excess - row.size, dropped + row.samples, row.sequence
+    if last is not None:
+        with database.of(core).write() as tx:
+            store.forget(tx, last)
+            store.add_to_state(tx, dropped=dropped)
+    return dropped
+
+
+def _request(core: Core, sender: _Sender) -> tuple[int, int, bool]:
+    """(samples that were taken, that were refused for good, whether more wait). :raises _Later:"""
+    with database.of(core).read() as tx:
+        rows: list[Any] = []
+        samples = 0
+        waiting = store.first(tx, ROWS)
+        for row in waiting:
+            if rows and samples + row.samples > AT_ONCE:
+                break
+            rows.append(row)
+            samples += row.samples
+        if not rows:
+            return 0, 0, False
+        message = _message(core, tx, sender, rows)
+    status, answer = 204, b""
+    if message:
+        try:
+            url = core.config.prometheus.remote_write_url
+            status, answer = prometheus.post(core, url, remote_write.framed(message), remote_write.HEADERS)
+        except prometheus.Unreachable as error:
+            raise _Later(str(error)) from None
+    said = f"the answer is {status}: {answer[:200].decode(errors='replace').strip()}"
+    if status >= 500 or status in AGAIN or 300 <= status < 400:
+        raise _Later(said)
+    good = status < 300
+    with database.of(core).write() as tx:
+        store.forget(tx, rows[-1].sequence)
+        told: dict[str, Any] = {"sent": samples} if good else {"refused": samples, "error": said}
+        store.add_to_state(tx, failing_since=None, sent_at=timespans.of_naive(tx.now) / timespans.SECOND, **told)
+    return (samples, 0, len(waiting) > len(rows)) if good else (0, samples, len(waiting) > len(rows))
+
+
+def _message(core: Core, tx: Tx, sender: _Sender, rows: Sequence[Any]) -> bytes:
+    batches = [(array("I", row.numbers), array("d", row.data), row) for row in rows if row.numbers]
+    _learn(core, tx, sender, {number for numbers, _, _ in batches for number in numbers})
+    known, series = sender.known, remote_write.series
+    found = [row.data for row in rows if not row.numbers]
+    for numbers, values, row in batches:
+        moment = remote_write.when(row.moment // MILLISECOND)
+        # What was deleted meanwhile has no name any more.
+        found += [
+            series(labels, value, moment)
+            for number, value in zip(numbers, values, strict=True)
+            if (labels := known.get(number)) is not None
+        ]
+    return b"".join(found)
+
+
+def _learn(core: Core, tx: Tx, sender: _Sender, numbers: set[int]) -> None:
+    now = time.monotonic()
+    if now - sender.known_since > KNOWN_SECONDS or len(sender.known) + len(numbers) > MOST_KNOWN:
+        sender.known, sender.known_since = {}, now
+    more = core.config.prometheus.labels
+    for row in store.series(tx, sorted(numbers - sender.known.keys())):
+        told = exposition.labels_of(row.original_resource_id, row.type, row.project_id, row.attributes)
+        pairs = {**more, **dict(told), "unit": row.unit or "", "__name__": exposition.name_of(row.name)}
+        sender.known[row.number] = remote_write.labels(pairs.items())
+
+
+def _tell_failure(core: Core, error: str) -> None:
+    with database.of(core).write() as tx:
+        row = store.state(tx)
+        since = row.failing_since if row is not None else None
+        now = timespans.of_naive(tx.now) / timespans.SECOND
+        store.add_to_state(tx, failing_since=since or now, error=error[:500])

@@ -1,0 +1,73 @@
+"""SQL of what waits to be sent to the operator's Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from tane.db import Tx
+from tane.services.metric.tables import metric, outgoing, resource, sending
+
+ONE = 1
+AT_ONCE = 500
+
+
+def add(tx: Tx, **values: Any) -> None:
+    tx.execute(insert(outgoing).values(**values))
+
+
+def sizes(tx: Tx) -> list[Row[Any]]:
+    """``sequence``, ``samples`` and ``size`` of all, the oldest first."""
+    columns = outgoing.c.sequence, outgoing.c.samples, outgoing.c.size
+    return tx.all(select(*columns).order_by(outgoing.c.sequence))
+
+
+def waiting(tx: Tx) -> Row[Any]:
+    """``samples`` and since when the oldest waits (None: nothing does)."""
+    counted = func.coalesce(func.sum(outgoing.c.samples), 0).label("samples"), func.min(outgoing.c.at).label("oldest")
+    row = tx.first(select(*counted))
+    assert row is not None
+    return row
+
+
+def first(tx: Tx, count: int) -> list[Row[Any]]:
+    return tx.all(select(outgoing).order_by(outgoing.c.sequence).limit(count))
+
+
+def forget(tx: Tx, until: int) -> None:
+    tx.execute(delete(outgoing).where(outgoing.c.sequence <= until))
+
+
+def forget_all(tx: Tx) -> None:
+    tx.execute(delete(outgoing))
+    tx.execute(delete(sending))
+
+
+def state(tx: Tx) -> Row[Any] | None:
+    return tx.first(select(sending))
+
+
+def add_to_state(tx: Tx, *, sent: int = 0, refused: int = 0, dropped: int = 0, **values: Any) -> None:
+    if state(tx) is None:
+        tx.execute(insert(sending).values(id=ONE, sent=0, refused=0, dropped=0, error=""))
+    counted = {
+        "sent": sending.c.sent + sent,
+        "refused": sending.c.refused + refused,
+        "dropped": sending.c.dropped + dropped,
+    }
+    tx.execute(update(sending).values(**counted, **values))
+
+
+def series(tx: Tx, numbers: Sequence[int]) -> list[Row[Any]]:
+    """``number``, ``name`` and of what they are, of metrics."""
+    columns = (
+        *(metric.c.number, metric.c.name, metric.c.unit),
+        *(resource.c.original_resource_id, resource.c.type, resource.c.project_id, resource.c.attributes),
+    )
+    query = select(*columns).join(resource, metric.c.resource_id == resource.c.id)
+    found: list[Row[Any]] = []
+    for begin in range(0, len(numbers), AT_ONCE):
+        found += tx.all(query.where(metric.c.number.in_(numbers[begin : begin + AT_ONCE])))
+    return found

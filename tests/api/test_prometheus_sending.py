@@ -1,0 +1,150 @@
+"""What is measured is sent on to the operator's Prometheus, and waits while it is away."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from tane.config import PrometheusSettings
+from tane.services.metric import checks
+from tane.services.metric.domain import inventory, outgoing
+from tests.api.compute_support import Project, project
+from tests.api.prometheus_support import Receiver, receiver
+from tests.support import ApiCloud
+
+
+@pytest.fixture
+def there() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
+
+
+def send_to(cloud: ApiCloud, url: str, **more: Any) -> None:
+    cloud.core.config.prometheus = PrometheusSettings(remote_write_url=url, **more)
+
+
+def again(cloud: ApiCloud) -> tuple[int, int]:
+    """A pass, as if it were time for the next attempt."""
+    if sender := cloud.core.memory.get(outgoing.MEMORY):
+        sender.next_try = 0.0
+    return outgoing.send(cloud.core)
+
+
+def measured(garden: Project) -> None:
+    inventory.take(garden.cloud.core)
+    garden.cloud.advance(60)
+
+
+def vcpus(there: Receiver, server_id: str) -> list[tuple[float, int]]:
+    return [
+        (value, at)
+        for labels, value, at in there.series
+        if labels["__name__"] == "ceilometer_vcpus" and labels["resource"] == server_id
+    ]
+
+
+@pytest.fixture
+def garden(cloud: ApiCloud) -> Project:
+    return project(cloud)
+
+
+def test_samples_are_sent_with_the_names_and_labels_that_are_read(garden: Project, there: Receiver) -> None:
+    cloud, mia = garden.cloud, garden.user
+    (cloud.core.config.state_dir / "secret").write_text("s3cret\n")
+    send_to(cloud, f"{there.url}/api/v1/write", labels={"cloud": "east"}, user="tane", password_file="secret")
+    server_id = garden.server('we"b 1')
+    mia.get("/metrics")
+    measured(garden)
+    assert again(cloud)[1] == 0
+    (path, headers, _), *_ = there.asked
+    assert path == "/api/v1/write" and headers["content-encoding"] == "snappy"
+    assert headers["authorization"] == "Basic " + base64.b64encode(b"tane:s3cret").decode()
+    [read] = [line for line in mia.get("/metrics").text.splitlines() if line.startswith("ceilometer_vcpus{")]
+    [sent] = [labels for labels, _, _ in there.series if labels["__name__"] == "ceilometer_vcpus"]
+    assert sent.pop("cloud") == "east" and sent.pop("__name__") == "ceilometer_vcpus"
+    assert sent == {"resource": server_id, "resource_name": 'we"b 1', "project": mia.project_id} | {
+        "type": "instance",
+        "unit": "vcpu",
+    }
+    assert all(f'{name}="' in read for name in sent)
+    up = [(labels, value) for labels, value, _ in there.series if labels["__name__"] == "tane_host_up"]
+    assert up == [({"__name__": "tane_host_up", "host": "host-1", "cloud": "east"}, 0.0)], "not heard of for a minute"
+
+
+def test_samples_wait_while_nobody_takes_them_and_come_later_with_their_own_times(
+    garden: Project, there: Receiver
+) -> None:
+    cloud = garden.cloud
+    send_to(cloud, there.url)
+    there.answer = lambda path, body: (503, b"overloaded")
+    server_id = garden.server("web")
+    for _ in range(3):
+        measured(garden)
+    asked = len(there.asked)
+    again(cloud)
+    assert len(there.asked) == asked + 1
+    outgoing.send(cloud.core)
+    assert len(there.asked) == asked + 1, "it is left alone for a while"
+    found = checks.state(cloud.core.config)
+    assert found is not None and found.failing is not None and found.samples and "503: overloaded" in found.error
+    assert "not taken since" in str(checks.sentence(cloud.core.config))
+    assert [one.level for one in checks.findings(cloud.core.config)] == ["warning"]
+    there.asked.clear()
+    there.answer = lambda path, body: (204, b"")
+    again(cloud)
+    values = vcpus(there, server_id)
+    assert len(values) == 3 and [at for _, at in values] == sorted({at for _, at in values})
+    assert values[1][1] - values[0][1] == 60_000
+    again(cloud)
+    assert len(vcpus(there, server_id)) == 3, "each comes once"
+    assert [*checks.findings(cloud.core.config)] == []
+
+
+def test_nobody_at_the_other_end_holds_no_batch_up_and_the_queue_is_bounded(
+    garden: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = garden.cloud
+    with receiver() as gone:
+        send_to(cloud, gone.url, queue_mb=1, seconds=1.0)
+    garden.server("web")
+    for _ in range(3):
+        measured(garden)
+    monkeypatch.setattr("tane.services.metric.domain.outgoing.MEBIBYTE", 64)
+    sent, lost = again(cloud)
+    found = checks.state(cloud.core.config)
+    assert sent == 0 and lost and found is not None and found.dropped == lost
+    assert any("had no room" in one.what for one in checks.findings(cloud.core.config))
+
+
+def test_what_is_refused_for_good_is_told_and_not_sent_again(garden: Project, there: Receiver) -> None:
+    cloud = garden.cloud
+    send_to(cloud, there.url)
+    there.answer = lambda path, body: (400, b"out of order sample")
+    garden.server("web")
+    measured(garden)
+    _, lost = again(cloud)
+    assert lost and again(cloud) == (0, 0)
+    [finding] = checks.findings(cloud.core.config)
+    assert "for good: the answer is 400: out of order sample" in finding.what
+
+
+def test_what_waited_goes_when_it_is_sent_nowhere_any_more(garden: Project) -> None:
+    cloud = garden.cloud
+    send_to(cloud, "http://127.0.0.1:9/write")
+    garden.server("web")
+    measured(garden)
+    cloud.core.config.prometheus = PrometheusSettings()
+    assert outgoing.send(cloud.core) == (0, 0) and checks.state(cloud.core.config) is None
+    send_to(cloud, "http://127.0.0.1:9/write")
+    found = checks.state(cloud.core.config)
+    assert found is not None and found.samples == 0
+
+
+@pytest.mark.parametrize("label", ["1a", "a-b", ""])
+def test_labels_are_names_that_prometheus_takes(label: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"labels": {label: "x"}}, PrometheusSettings)
