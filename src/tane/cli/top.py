@@ -340,7 +340,7 @@ def top(
     """Show what servers, projects and hosts use, again and again, until q is pressed.
 
     Who is no administrator sees the own project. Use is the difference of two readings, which the cloud takes once a
-    minute (`[metric] interval`). Processors, disks and networks of a host are those of its servers.
+    minute (the setting interval of metric). Processors, disks and networks of a host are those of its servers.
     """
     _check("--format", form, ("table", "json"))
     _check("--show", kind, KINDS)
