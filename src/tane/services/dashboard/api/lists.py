@@ -51,10 +51,14 @@ class Table:
 
 def rows(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **places: str) -> list[Row]:
     """What the API lists. :raises ApiError:"""
-    asked = {**(kind.query or {}), **(query or {})}
-    asked = {name: _filled(value, visit.places(**places)) for name, value in asked.items()}
-    answer = visit.call(kind.list_call, None, list(asked.items()), **places)
+    answer = visit.call(kind.list_call, None, list(asked(visit, kind, query, **places).items()), **places)
     return listed(kind, answer)
+
+
+def asked(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **places: str) -> dict[str, str]:
+    """The query of a list: what makes the rows the kind's own, and what is asked for besides."""
+    found = {**(kind.query or {}), **(query or {})}
+    return {name: _filled(value, visit.places(**places)) for name, value in found.items()}
 
 
 def listed(kind: Kind, answer: Any) -> list[Row]:

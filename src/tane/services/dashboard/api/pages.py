@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from tane.services.dashboard.api import home, lists, special, undoing
 from tane.services.dashboard.api import typed as kept
@@ -62,7 +63,7 @@ def index(visit: Visit) -> Response:
         ],
         create=_create(visit, kind),
         command=kind.command,
-        curl=_curl(visit, kind.list_call, None),
+        curl=_curl(visit, kind.list_call, None, query=lists.asked(visit, kind)),
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),
@@ -236,13 +237,13 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
         values = forms.values([replace(one, required=False) for one in shown_fields], given or {})
         if given is not None:
             body = special.body(visit, action, {**forms.values(shown_fields, given), **hidden}, order.row)
-    if body is not None and (line := special.line(action, body, order.id)) != "":
-        return line or "", _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
     shown = values if given is not None else {}
-    places = forms.places(action, shown)
-    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), _curl(
-        visit, action.target, body, id=order.id or "-", **places
-    )
+    places = {"id": order.id or "-", **forms.places(action, shown)}
+    places |= {name: str(value_of(order.row, path) or "-") for name, path in (action.taken or {}).items()}
+    request = _curl(visit, action.target, body, spoken=action.spoken, **places)
+    if body is not None and (line := special.line(action, body, order.id)) != "":
+        return line or "", request
+    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), request
 
 
 def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str]:
@@ -385,9 +386,18 @@ def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, s
     return visit.page("report.html", kind=kind, action=action, results=results)
 
 
-def _curl(visit: Visit, call: Call, body: Any, **places: str) -> str:
-    prefix = next((one.prefix for one in visit.core.services if one.name == call.service), "")
-    return forms.curl(visit.request.base_url, prefix, call, call.at(visit.places(**places)), body)
+def _curl(
+    visit: Visit,
+    call: Call,
+    body: Any,
+    *,
+    query: Mapping[str, str] | None = None,
+    spoken: str | None = None,
+    **places: str,
+) -> str:
+    service = next(one for one in visit.core.services if one.name == call.service)
+    path = call.at(visit.places(**places)) + (f"?{urlencode(query)}" if query else "")
+    return forms.curl(visit.request.base_url, service.prefix, call, path, body, inside.told(service, spoken))
 
 
 def overview(request: Request) -> Response:
