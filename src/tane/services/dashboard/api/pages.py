@@ -14,7 +14,7 @@ from tane.services.dashboard.api import typed as kept
 from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
-from tane.services.dashboard.domain import forms, showing
+from tane.services.dashboard.domain import forms, showing, terraform
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, default_of, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
@@ -113,7 +113,7 @@ def show(visit: Visit) -> Response:
         everything=showing.flat(row) if visit.request.flag("all") else [],
         inner=visit.request.param("in") or "",
         command=_command_of_show(kind, resource_id),
-        curl=_curl(visit, kind.show_call or kind.list_call, None, id=resource_id),
+        curl=_curl(visit, kind.show_call or kind.list_call, None, places={"id": resource_id}),
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),
@@ -200,7 +200,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
     opened = problem is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
     offered = [(one, _with_typed(one, _offered(visit, one), typed)) for one in fields]
-    line, request = _told(visit, order, fields, given)
+    line, request, block = _told(visit, order, fields, given)
     return visit.page(
         "form.html",
         problem.status if problem else 200,
@@ -215,6 +215,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         problem=visit.refusal(problem) if problem else "",
         command=line,
         curl=request,
+        block=block,
         told=given is not None and not problem and not brought,
         brought=bool(brought),
         upload=any(one.kind == "file" for one in fields),
@@ -226,9 +227,9 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     )
 
 
-def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str]:
-    """The ``openstack`` and ``curl`` lines of an action, with what is typed; only the first has places for what is not.
-    Passwords are not shown."""
+def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str, str]:
+    """The ``openstack`` and ``curl`` lines of an action and its block of Terraform, with what is typed; those of curl
+    have no places for what is not. Passwords are not shown."""
     inner = visit.request.param("in") or ""
     action, ids = order.action, {"id": forms.known(order.id), "name": order.label, "in": forms.known(inner)}
     shown_fields = [one for one in fields if one.kind not in ("password", "file")]
@@ -240,10 +241,24 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
     shown = values if given is not None else {}
     places = {"id": order.id or "-", **forms.places(action, shown)}
     places |= {name: str(value_of(order.row, path) or "-") for name, path in (action.taken or {}).items()}
-    request = _curl(visit, action.target, body, spoken=action.spoken, **places)
+    request = _curl(visit, action.target, body, places=places, spoken=action.spoken)
+    block = _terraform(visit, order, shown if body is None else body, {**places, "in": inner})
     if body is not None and (line := special.line(action, body, order.id)) != "":
-        return line or "", request
-    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), request
+        return line or "", request, block
+    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), request, block
+
+
+def _terraform(visit: Visit, order: Order, sent: Any, places: Mapping[str, str]) -> str:
+    """The block of Terraform that makes the same; "" where the provider has no resource for it."""
+    action = order.action
+    inner = sent.get(action.key, sent) if isinstance(sent, dict) and action.key else sent
+
+    def name_of(kind: str, resource_id: str) -> str:
+        return lists.all_names(visit, kind).get(resource_id) or resource_id
+
+    name = "create" if action is order.kind.create else action.name
+    asked = terraform.Asked(inner if isinstance(inner, dict) else {}, places, order.row, name_of)
+    return terraform.written(terraform.made(order.kind.name, name, asked))
 
 
 def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str]:
@@ -391,12 +406,12 @@ def _curl(
     call: Call,
     body: Any,
     *,
+    places: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     spoken: str | None = None,
-    **places: str,
 ) -> str:
     service = next(one for one in visit.core.services if one.name == call.service)
-    path = call.at(visit.places(**places)) + (f"?{urlencode(query)}" if query else "")
+    path = call.at(visit.places(**(places or {}))) + (f"?{urlencode(query)}" if query else "")
     return forms.curl(visit.request.base_url, service.prefix, call, path, body, inside.told(service, spoken))
 
 
