@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tane.services.dashboard.api import objects, sharing
-from tests.api.compute_support import V, make_image
+from tests.api.compute_support import V, make_image, make_network
 from tests.api.dashboard_support import Browser, D, N, Scene, admin, make_scene
 from tests.support import ApiCloud
 
@@ -348,3 +349,25 @@ def test_an_administrator_sees_what_the_doctor_finds(scene: Scene) -> None:
         assert sentence in boss.get(D) and sentence in boss.get(f"{D}/findings")
     assert "DNS server" not in scene.browser.get(D)
     assert scene.browser.send("GET", f"{D}/findings").status_code == 403
+
+
+def test_jobs_are_told_step_by_step_and_one_that_pauses_is_tried_now(scene: Scene) -> None:
+    from tests.api.test_jobs import write
+
+    scene.make("servers", name="web", image=make_image(scene.api), flavor="small", networks=make_network(scene.api))
+    page = scene.browser.get(f"{D}/jobs")
+    assert "Launch a server" in page and "/dashboard/servers/" in page
+    number = scene.api.get("/jobs").json()["jobs"][0]["id"]
+    shown = scene.browser.get(f"{D}/jobs/{number}")
+    assert "choose a host" in shown and "Complete" in shown and "Try it now" not in shown
+    fragment = scene.browser.get(f"{D}/tasks", headers={"HX-Request": "true"})
+    assert "Launch a server" in fragment and "<html" not in fragment
+    later = scene.cloud.core.clock.now() + timedelta(hours=1)
+    own = scene.api.project_id
+    paused = write(scene.cloud, "server:x", own, run_after=later, attempt=2, step="start", begun=["start"])
+    assert "start it" in scene.browser.get(f"{D}/tasks") and "Waiting" in scene.browser.get(f"{D}/tasks")
+    boss = admin(scene.cloud)
+    assert "Try it now" in boss.get(f"{D}/all-jobs/{paused}")
+    assert boss.fill(f"{D}/all-jobs/{paused}/try").status_code == 303
+    assert scene.cloud.admin.get(f"/jobs/{paused}").json()["job"]["next_try_at"] < later.isoformat()
+    scene.browser.get(f"{D}/all-jobs", 403)

@@ -125,9 +125,15 @@ def shown(visit: Visit, kind: Kind, found: Sequence[Row], inner: str = "") -> Ta
         resource_id = id_of(kind, row)
         cells = [showing.cell(visit.words, column, row, names, link) for column in kind.columns]
         actions = [action for action in done if action.when is None or action.when(row)]
-        label = str(value_of(row, kind.label) or resource_id)
+        label = label_of(visit, kind, row, resource_id)
         table.rows.append(Shown(resource_id, label, link(kind.name, resource_id, inner), cells, actions, row))
     return table
+
+
+def label_of(visit: Visit, kind: Kind, row: Row, resource_id: str) -> str:
+    """What a resource is called."""
+    found = str(value_of(row, kind.label) or resource_id)
+    return showing.doing(visit.words, found) if kind.label == "operation" else found
 
 
 def link(kind: str, resource_id: str, inner: str = "") -> str:

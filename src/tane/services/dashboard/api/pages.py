@@ -104,7 +104,7 @@ def show(visit: Visit) -> Response:
         kind=kind,
         row=row,
         id=resource_id,
-        label=str(value_of(row, kind.label) or resource_id),
+        label=lists.label_of(visit, kind, row, resource_id),
         href=lists.link(kind.name, resource_id, visit.request.param("in") or ""),
         cells=cells,
         actions=possible,
@@ -184,7 +184,7 @@ def _order(visit: Visit) -> Order:
     if action is None:
         raise missing(visit)
     resource_id, row = _one(visit, kind)
-    return Order(kind, action, resource_id, row, str(value_of(row, kind.label) or resource_id))
+    return Order(kind, action, resource_id, row, lists.label_of(visit, kind, row, resource_id))
 
 
 def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: ApiError | None = None) -> Response:
