@@ -334,6 +334,12 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
+async def graph(visit: Visit, stack_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import graphs
+
+    return await graphs.show(visit, stack_id, row)
+
+
 async def charts_of_server(visit: Visit, server_id: str, row: Row) -> Response:
     from tane.services.dashboard.api import charts
 
@@ -351,6 +357,7 @@ PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]
     ("servers", "serial"): serial,
     ("all-servers", "serial"): serial,
     ("all-servers", "log"): log,
+    ("stacks", "graph"): graph,
     ("stacks", "drift"): drift,
     ("stacks", "template"): template,
     ("servers", "charts"): charts_of_server,
