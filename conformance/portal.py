@@ -24,13 +24,16 @@ resources:
 PICTURED = (
     *("", "/servers", "/servers/{servers}", "/new/servers", "/servers/{servers}/charts", "/images", "/volumes"),
     *("/volumes/{volumes}", "/networks/{networks}", "/new/networks", "/routers/{routers}", "/topology"),
-    *("/security-groups/{security-groups}", "/stacks/{stacks}", "/stacks/{stacks}/plan", "/alarms/{alarms}"),
+    *("/security-groups/{security-groups}", "/stacks/{stacks}", "/stacks/{stacks}/plan"),
+    *("/stacks/{stacks}/graph", "/alarms/{alarms}", "/jobs", "/tasks", "/consoles", "/new/floating-ips"),
     *("/new/alarms", "/containers", "/objects?container=attic", "/bill", "/access"),
 )
 """Pages of a member that are worth a picture."""
 MADE_SECONDS = 60.0
 """What a form makes may take so long on a busy machine."""
-PICTURED_OF_ADMIN = ("/projects", "/users", "/hosts", "/all-servers", "/price-services", "/aggregates", "/new/flavors")
+PICTURED_OF_ADMIN = (
+    *("/projects", "/users", "/hosts", "/all-servers", "/all-jobs", "/price-services", "/aggregates", "/new/flavors"),
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tane.services.dashboard.domain import forms, showing, terraform
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, default_of, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
-from tane.services.dashboard.domain.undoing import texts
+from tane.services.dashboard.domain.undoing import Done, texts
 from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError
@@ -212,6 +212,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         inputs=offered,
         typed=typed,
         opened=opened,
+        back=undoing.can(order.kind, order.action),
         problem=visit.refusal(problem) if problem else "",
         command=line,
         curl=request,
@@ -375,30 +376,40 @@ async def bulk(visit: Visit) -> Response:
     sure = given.one("sure") == "yes"
     if action.danger and ids and not sure:
         return await core.in_thread(_sure, visit, kind, action, ids)
-    results = []
+    inner, results, dones = visit.request.param("in") or "", [], []
     for resource_id in ids:
         try:
-            row = await core.in_thread(lists.one, visit, kind, resource_id) if action.taken else {}
-            await perform(visit, action, resource_id, row, {})
+            known = await core.in_thread(_known, visit, kind, action, resource_id)
+            answer = await perform(visit, action, resource_id, known.row, {})
+            dones.append(replace(known, answer=answer))
             results.append((resource_id, ""))
         except ApiError as error:
             results.append((resource_id, visit.refusal(error)))
+    undo = await core.in_thread(undoing.remember_all, visit, action, dones)
     if any(problem for _, problem in results):
-        return await core.in_thread(_report, visit, kind, action, results)
-    inner = visit.request.param("in") or ""
+        return await core.in_thread(_report, visit, kind, action, results, undo.get("undo", ""))
     if kind.inner and inner:
-        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}")
-    return visit.go(f"/{kind.name}", done=action.name)
+        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}", **undo)
+    return visit.go(f"/{kind.name}", done=action.name, **undo)
+
+
+def _known(visit: Visit, kind: Kind, action: Action, resource_id: str) -> Done:
+    """What is to be known of one of several before: nothing, where neither the call nor the way back asks."""
+    wanted = bool(action.taken) or undoing.can(kind, action)
+    row = lists.one(visit, kind, resource_id, visit.request.param("in") or "") if wanted else {}
+    return undoing.before(visit, Order(kind, action, resource_id, row, ""), {}, [], {})
 
 
 def _sure(visit: Visit, kind: Kind, action: Action, ids: list[str]) -> Response:
     labels = lists.all_names(visit, kind.name) if not kind.inner else {}
     chosen = [(one, labels.get(one) or one) for one in ids]
-    return visit.page("sure.html", kind=kind, action=action, chosen=chosen, inner=visit.request.param("in") or "")
+    inner, back = visit.request.param("in") or "", undoing.can(kind, action)
+    return visit.page("sure.html", kind=kind, action=action, chosen=chosen, inner=inner, back=back)
 
 
-def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, str]]) -> Response:
-    return visit.page("report.html", kind=kind, action=action, results=results)
+def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, str]], undo: str) -> Response:
+    told = undoing.described(visit, undo)
+    return visit.page("report.html", kind=kind, action=action, results=results, undo=told)
 
 
 def _curl(

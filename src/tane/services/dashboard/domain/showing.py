@@ -316,6 +316,8 @@ THINGS = {
     "image": (N_("Image"), "images"),
     "snapshot": (N_("Snapshot"), "snapshots"),
     "backup": (N_("Backup"), "backups"),
+    "stack_resource": (N_("Resource of a stack"), ""),
+    "alarm": (N_("Alarm"), "alarms"),
 }
 ALL_THINGS = {**THINGS, "server": (N_("Server"), "all-servers")}
 """What a job is done to: what it is called, and the kind of its page."""

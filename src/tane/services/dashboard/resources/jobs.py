@@ -36,7 +36,7 @@ def jobs(name: str, title: str, section: str, *more: Column, all_of: bool) -> Ki
         "jobs",
         (
             DOING,
-            Column("resource", N_("Of"), thing),
+            Column("resource", N_("Resource"), thing),
             Column("state", N_("State"), "state"),
             Column("step", N_("Step"), "step"),
             *more,
@@ -52,7 +52,7 @@ def jobs(name: str, title: str, section: str, *more: Column, all_of: bool) -> Ki
         filters=(Field("state", N_("State"), "choice", choices=STATES),),
         details=(
             DOING,
-            Column("resource", N_("Of"), thing),
+            Column("resource", N_("Resource"), thing),
             Column("state", N_("State"), "state"),
             Column("error", N_("Why"), "said"),
             Column("late", N_("Later than it should be"), "bool"),
