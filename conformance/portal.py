@@ -20,6 +20,15 @@ TEMPLATE = """heat_template_version: 2021-04-16
 resources:
   bed:
     type: OS::Neutron::Net
+  edge:
+    type: OS::Neutron::Subnet
+    properties: {network: {get_resource: bed}, cidr: 10.9.0.0/24}
+  door:
+    type: OS::Neutron::Port
+    depends_on: edge
+    properties: {network: {get_resource: bed}}
+  fence:
+    type: OS::Neutron::SecurityGroup
 """
 PICTURED = (
     *("", "/servers", "/servers/{servers}", "/new/servers", "/servers/{servers}/charts", "/images", "/volumes"),
