@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tane.services.dashboard.api import objects, sharing
 from tests.api.compute_support import V, make_image, make_network
@@ -376,3 +377,18 @@ def test_jobs_are_told_step_by_step_and_one_that_pauses_is_tried_now(scene: Scen
     boss.do("jobs", str(own), "try")
     assert boss.show(f"/jobs/{own}")["state"] == "failed"
     scene.browser.get(f"{D}/all-jobs", 403)
+
+
+def test_administrators_see_the_settings_and_no_password_of_them(scene: Scene) -> None:
+    core = scene.cloud.core
+    core.config = replace(
+        core.config, database_url="postgresql+psycopg://tane:hush@db.example/tane?password=quiet", region="North"
+    )
+    told = {one["name"]: one for one in scene.cloud.admin.get("/hosts/settings").json()["settings"]}
+    assert told["region"] == {"id": "region", "name": "region", "value": "North", "usual": "RegionOne", "set": True}
+    assert told["database_url"]["value"] == "postgresql+psycopg of db.example"
+    assert told["image.free_percent"]["set"] is False and "limits.headers" in told
+    page = admin(scene.cloud).get(f"{D}/settings")
+    assert "North" in page and "hush" not in page and "quiet" not in page
+    scene.api.get("/hosts/settings", 403)
+    scene.browser.get(f"{D}/settings", 403)

@@ -1,0 +1,19 @@
+"""The settings that the cloud runs with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tane.services.host.domain import settings
+from tane.web.request import Request
+
+
+def index(request: Request) -> dict[str, Any]:
+    """All of them, as ``tane.toml``, the environment and the command line made them; passwords are not told."""
+    found = settings.every(request.core.config)
+    return {
+        "settings": [
+            {"id": one.name, "name": one.name, "value": one.value, "usual": one.usual, "set": one.value != one.usual}
+            for one in found
+        ]
+    }
