@@ -585,7 +585,9 @@ def test_a_console_s_token_is_made_for_its_page_and_not_by_a_link(
     answer = scene.browser.post(path, [], headers=csrf)
     assert answer.status_code == 200 and answer.json()["socket"].startswith("/compute/") and tokens() == 1
     path = path.replace("/serial", "/vnc")
-    assert "Unavailable console" in scene.browser.post(path, [], headers=csrf).text, "simulated servers have no screen"
+    refused = scene.browser.post(path, [], headers=csrf)
+    assert refused.status_code == 400, "simulated servers have no screen"
+    assert refused.json() == {"error": {"message": "Unavailable console type novnc."}}
     monkeypatch.setattr(FakeCompute, "has_screen", FakeCompute.has_serial)
     assert scene.browser.post(path, []).status_code == 403 and tokens() == 1
     answer = scene.browser.post(path, [], headers=csrf)

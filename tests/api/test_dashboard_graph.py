@@ -57,6 +57,13 @@ def test_no_stack_is_too_odd_or_too_large_to_be_drawn(nodes: list[Node]) -> None
     assert time.process_time() - began < 1.5
 
 
+def test_a_line_past_a_box_of_its_row_bends_around_it() -> None:
+    picture = draw([node("a"), node("b", "a"), node("c", "a", "b")])
+    assert sorted(bool(line.bow) for line in picture.lines) == [False, False, True]
+    [line] = [line for line in picture.lines if line.bow]
+    assert 0.75 * line.bow > graphs.TALL / 2 and line.y1 + 0.75 * line.bow < picture.height
+
+
 def test_a_stack_is_drawn_with_links_to_its_resources(scene: Scene) -> None:
     stack = scene.make("stacks", stack_name="bed", template=TEMPLATE)
     path = f"{D}/stacks/{stack}/graph"

@@ -20,7 +20,7 @@ from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.domain.undoing import Done, texts
 from tane.services.dashboard.resources import KINDS
-from tane.web import inside
+from tane.web import codec, inside
 from tane.web.errors import ApiError
 from tane.web.request import Request, Response
 
@@ -311,7 +311,12 @@ async def act(visit: Visit) -> Response:
     check_form(visit, given.values)
     answering = special.ANSWERS.get((visit.request.path.get("kind", ""), visit.request.path.get("action", "")))
     if answering is not None:
-        return await answering(visit, *await core.in_thread(_one, visit, kind_of(visit)))
+        try:
+            return await answering(visit, *await core.in_thread(_one, visit, kind_of(visit)))
+        except ApiError as error:
+            # A script reads it, and shows the sentence.
+            told = {"error": {"message": await core.in_thread(visit.refusal, error)}}
+            return Response(codec.encode(told), error.status, SAFE, "application/json")
     order = await core.in_thread(_order, visit)
     if given.one("show") == "command":
         return await core.in_thread(form, visit, order, given.values)

@@ -37,10 +37,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Line:
+    """``bow``: how far it bends down, so that one which passes a column is not hidden by a box there."""
+
     x1: int
     y1: int
     x2: int
     y2: int
+    bow: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def draw(nodes: Sequence[Node]) -> Picture:
             x, y = EDGE + depth * (WIDE + BETWEEN), EDGE + place * (TALL + GAP)
             places[node.name] = Box(node, x, y)
     lines = [
-        Line(places[need].x + WIDE, places[need].y + TALL // 2, box.x, box.y + TALL // 2)
+        _line(places[need], box)
         for box in places.values()
         for need in box.node.needs
         if need in places and places[need].x < box.x
@@ -77,6 +80,11 @@ def draw(nodes: Sequence[Node]) -> Picture:
     width = 2 * EDGE + WIDE + (WIDE + BETWEEN) * max(columns, default=0)
     height = 2 * EDGE + (TALL + GAP) * max((len(some) for some in columns.values()), default=1) - GAP
     return Picture(list(places.values()), lines, width, height, max(len(nodes) - MOST, 0))
+
+
+def _line(need: Box, box: Box) -> Line:
+    far = box.x - need.x > WIDE + BETWEEN and need.y == box.y
+    return Line(need.x + WIDE, need.y + TALL // 2, box.x, box.y + TALL // 2, 4 * (TALL + GAP) // 6 if far else 0)
 
 
 def _height(node: Node, places: Mapping[str, Box]) -> float:
