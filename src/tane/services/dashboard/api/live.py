@@ -86,7 +86,9 @@ def search(visit: Visit) -> Response:
     found: list[tuple[Kind, list[tuple[str, str, str]]]] = []
     if text:
         for kind in ALL:
-            if kind.inner or kind.admin or not kind.showing or not visit.may(kind.list_call):
+            # Jobs have no names, and are found by their resource's page.
+            unnamed = kind.inner or kind.admin or not kind.showing or kind.list_call.service == "job"
+            if unnamed or not visit.may(kind.list_call):
                 continue
             if rows := _matching(visit, kind, text):
                 found.append((kind, rows))
