@@ -137,7 +137,6 @@ KINDS = (
             Column("usual", N_("By itself"), "code"),
             Column("set", N_("Set otherwise"), "bool"),
         ),
-        paged=False,
         admin=True,
         empty=N_("Nothing here."),
     ),
