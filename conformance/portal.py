@@ -20,17 +20,29 @@ TEMPLATE = """heat_template_version: 2021-04-16
 resources:
   bed:
     type: OS::Neutron::Net
+  edge:
+    type: OS::Neutron::Subnet
+    properties: {network: {get_resource: bed}, cidr: 10.9.0.0/24}
+  door:
+    type: OS::Neutron::Port
+    depends_on: edge
+    properties: {network: {get_resource: bed}}
+  fence:
+    type: OS::Neutron::SecurityGroup
 """
 PICTURED = (
     *("", "/servers", "/servers/{servers}", "/new/servers", "/servers/{servers}/charts", "/images", "/volumes"),
     *("/volumes/{volumes}", "/networks/{networks}", "/new/networks", "/routers/{routers}", "/topology"),
-    *("/security-groups/{security-groups}", "/stacks/{stacks}", "/stacks/{stacks}/plan", "/alarms/{alarms}"),
+    *("/security-groups/{security-groups}", "/stacks/{stacks}", "/stacks/{stacks}/plan"),
+    *("/stacks/{stacks}/graph", "/alarms/{alarms}", "/jobs", "/tasks", "/consoles", "/new/floating-ips"),
     *("/new/alarms", "/containers", "/objects?container=attic", "/bill", "/access"),
 )
 """Pages of a member that are worth a picture."""
 MADE_SECONDS = 60.0
 """What a form makes may take so long on a busy machine."""
-PICTURED_OF_ADMIN = ("/projects", "/users", "/hosts", "/all-servers", "/price-services", "/aggregates", "/new/flavors")
+PICTURED_OF_ADMIN = (
+    *("/projects", "/users", "/hosts", "/all-servers", "/all-jobs", "/price-services", "/aggregates", "/new/flavors"),
+)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ WITHOUT_SCHEMA = {
     ("orchestration", "/v1/{project_id}/stacks/{stack_name}/{stack_id}/resources/{resource_name}/signal"),
     ("orchestration", "/signal/{resource_id}/{secret}"),
     # The address says all there is to say.
+    ("job", "/{job_id}/try"),
     ("orchestration", "/v1/{project_id}/stacks/{stack_name}/{stack_id}/snapshots/{snapshot_id}/restore"),
     # A query of resources may stand in the address instead.
     ("metric", "/v1/search/resource/{type}"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 GUIDES = Path(__file__).parent.parent / "docs" / "guides"
 BLOCK = re.compile(r"^```(?:sh|toml|)( skip)?\n(.*?)^```$", re.S | re.M)
 
@@ -12,6 +14,24 @@ BLOCK = re.compile(r"^```(?:sh|toml|)( skip)?\n(.*?)^```$", re.S | re.M)
 def test_the_tour_has_the_same_commands_in_both_languages() -> None:
     english, japanese = (BLOCK.findall((GUIDES / f"tour{suffix}.md").read_text()) for suffix in ("", ".ja"))
     assert english == japanese and len(english) > 10
+
+
+@pytest.mark.parametrize("guide", ["stacks", "bills"])
+def test_guides_of_users_show_the_same_in_both_languages(guide: str) -> None:
+    fences = re.compile(r"^```[a-z]*\n(.*?)^```$", re.S | re.M)
+    english, japanese = ((GUIDES / f"{guide}{suffix}.md").read_text() for suffix in ("", ".ja"))
+    assert fences.findall(english) == fences.findall(japanese) != []
+    named = [set(re.findall(r"`(?:\./)?(?:tane|openstack) [a-z -]+", text)) for text in (english, japanese)]
+    assert named[0] == named[1]
+    assert [line.count("#") for line in english.splitlines() if line.startswith("#")] == [
+        line.count("#") for line in japanese.splitlines() if line.startswith("#")
+    ]
+
+
+def test_the_guide_of_the_portal_names_the_same_in_both_languages() -> None:
+    english, japanese = (GUIDES / "portal.md").read_text().split("\n---\n")
+    for word in ("`openstack`", "`curl`", "Terraform", "noVNC", "`Enter`", "`token_ttl`", "`/dashboard`", "UTC"):
+        assert word in english and word in japanese, word
 
 
 def test_what_the_japanese_guide_of_operators_shows_stands_in_the_english_one() -> None:

@@ -31,6 +31,7 @@ from tane.services.host import SERVICE as HOST
 from tane.services.identity import SERVICE as IDENTITY
 from tane.services.identity import interface as identity
 from tane.services.image import SERVICE as IMAGE
+from tane.services.job import SERVICE as JOB
 from tane.services.metric import PROMETHEUS
 from tane.services.metric import SERVICE as METRIC
 from tane.services.network import SERVICE as NETWORK
@@ -63,6 +64,7 @@ SERVICES: tuple[Service, ...] = (
     RATING,
     EVENT,
     HOST,
+    JOB,
     DASHBOARD,
 )
 

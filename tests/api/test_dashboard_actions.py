@@ -566,7 +566,9 @@ def test_a_server_takes_a_port_that_was_made_before(scene: Scene) -> None:
     assert "stem-7" not in scene.browser.get(f"{D}/new/servers"), "it is taken"
 
 
-def test_a_serial_console_s_token_is_made_for_its_page_and_not_by_a_link(scene: Scene) -> None:
+def test_a_console_s_token_is_made_for_its_page_and_not_by_a_link(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
     server = scene.make("servers", name="web", image=make_image(scene.api, "seed"), flavor="small", networks=network)
     path = f"{D}/servers/{server}/serial"
@@ -582,3 +584,13 @@ def test_a_serial_console_s_token_is_made_for_its_page_and_not_by_a_link(scene: 
     assert tokens() == 0
     answer = scene.browser.post(path, [], headers=csrf)
     assert answer.status_code == 200 and answer.json()["socket"].startswith("/compute/") and tokens() == 1
+    path = path.replace("/serial", "/vnc")
+    refused = scene.browser.post(path, [], headers=csrf)
+    assert refused.status_code == 400, "simulated servers have no screen"
+    assert refused.json() == {"error": {"message": "Unavailable console type novnc."}}
+    monkeypatch.setattr(FakeCompute, "has_screen", FakeCompute.has_serial)
+    assert scene.browser.post(path, []).status_code == 403 and tokens() == 1
+    answer = scene.browser.post(path, [], headers=csrf)
+    assert answer.json()["socket"].startswith("/compute/console/websockify?token=") and tokens() == 2
+    page = scene.browser.get(f"{D}/consoles?server={server}")
+    assert f'<option value="{server}" selected>web</option>' in page and tokens() == 2

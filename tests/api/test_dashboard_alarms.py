@@ -219,7 +219,8 @@ def test_passwords_are_not_shown_as_command(cloud: ApiCloud) -> None:
     answer = browser.fill(f"{D}/new/users", "/new/users", name="noa", password="secret-9", show="command")
     assert answer.status_code == 200 and "secret-9" not in answer.text and "noa" in answer.text
     assert cloud.admin.get("/identity/v3/users?name=noa").json()["users"] == []
-    assert "<code>openstack user create noa --password-prompt</code>" in answer.text, "the option takes no value"
+    line = "<code>openstack user create noa --password-prompt --enable</code>"
+    assert line in answer.text, "the option takes no value"
     user = cloud.admin.post("/identity/v3/users", {"user": {"name": "noa", "password": "old-secret"}}, 201)
     path = f"{D}/users/{user.json()['user']['id']}/edit"
     for typed in ("", "secret-9"):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tane.services.dashboard.api import objects, sharing
-from tests.api.compute_support import V, make_image
+from tests.api.compute_support import V, make_image, make_network
 from tests.api.dashboard_support import Browser, D, N, Scene, admin, make_scene
 from tests.support import ApiCloud
 
@@ -348,3 +350,48 @@ def test_an_administrator_sees_what_the_doctor_finds(scene: Scene) -> None:
         assert sentence in boss.get(D) and sentence in boss.get(f"{D}/findings")
     assert "DNS server" not in scene.browser.get(D)
     assert scene.browser.send("GET", f"{D}/findings").status_code == 403
+
+
+def test_jobs_are_told_step_by_step_and_one_that_pauses_is_tried_now(scene: Scene) -> None:
+    from tests.api.test_jobs import write
+
+    scene.make("servers", name="web", image=make_image(scene.api), flavor="small", networks=make_network(scene.api))
+    page = scene.browser.get(f"{D}/jobs")
+    assert "Launch a server" in page and "/dashboard/servers/" in page
+    number = scene.api.get("/jobs").json()["jobs"][0]["id"]
+    shown = scene.browser.get(f"{D}/jobs/{number}")
+    assert "choose a host" in shown and "Complete" in shown and "Try it now" not in shown
+    fragment = scene.browser.get(f"{D}/tasks", headers={"HX-Request": "true"})
+    assert "Launch a server" in fragment and "<html" not in fragment
+    later = scene.cloud.core.clock.now() + timedelta(hours=1)
+    own = scene.api.project_id
+    paused = write(scene.cloud, "server:x", own, run_after=later, attempt=2, step="start", begun=["start"])
+    assert "start it" in scene.browser.get(f"{D}/tasks") and "Waiting" in scene.browser.get(f"{D}/tasks")
+    boss = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin)
+    assert "Try it now" in boss.browser.get(f"{D}/all-jobs/{paused}")
+    boss.do("all-jobs", str(paused), "try")
+    told = boss.browser.get(f"{D}/all-jobs/{paused}")
+    assert "this release does not know the operation" in told and "Failed" in told and "Try it now" not in told
+    assert "this release" not in scene.browser.get(f"{D}/jobs/{paused}"), "reasons are for administrators"
+    own = write(scene.cloud, "server:y", boss.api.project_id, run_after=later)
+    boss.do("jobs", str(own), "try")
+    assert boss.show(f"/jobs/{own}")["state"] == "failed"
+    scene.browser.get(f"{D}/all-jobs", 403)
+
+
+def test_administrators_see_the_settings_and_no_password_of_them(scene: Scene) -> None:
+    core = scene.cloud.core
+    core.config = replace(
+        core.config, database_url="postgresql+psycopg://tane:hush@db.example/tane?password=quiet", region="North"
+    )
+    told = {one["name"]: one for one in scene.cloud.admin.get("/hosts/settings").json()["settings"]}
+    assert told["region"] == {"id": "region", "name": "region", "value": "North", "usual": "RegionOne", "set": True}
+    assert told["database_url"]["value"] == "postgresql+psycopg of db.example"
+    assert told["image.free_percent"]["set"] is False and "limits.headers" in told
+    names = [one["name"] for one in scene.cloud.admin.get("/hosts/settings?marker=image&limit=2").json()["settings"]]
+    assert names == sorted(names) and len(names) == 2 and names[0].startswith("image.")
+    boss = admin(scene.cloud)
+    page = boss.get(f"{D}/settings?marker=r") + boss.get(f"{D}/settings?marker=console_token_ttl")
+    assert "North" in page and "of db.example" in page and "hush" not in page and "quiet" not in page
+    scene.api.get("/hosts/settings", 403)
+    scene.browser.get(f"{D}/settings", 403)

@@ -127,6 +127,70 @@ def test_nobody_elses_and_nothing_old_is_undone(scene: Scene) -> None:
     assert undo(scene, page).status_code == 404
 
 
+def together(scene: Scene, kind: str, action: str, ids: list[str], **more: str) -> httpx.Response:
+    """One action on several rows."""
+    fields = [("csrf", scene.browser.csrf), ("action", action), *(("id", one) for one in ids)]
+    answer = scene.browser.post(f"{D}/bulk/{kind}", [*fields, *more.items()])
+    scene.cloud.run_jobs()
+    return answer
+
+
+def test_several_are_taken_back_together_but_those_that_changed(scene: Scene) -> None:
+    image, network = make_image(scene.api, "seed"), scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    form = {"image": image, "flavor": "small", "networks": network}
+    servers = [scene.make("servers", name=name, **form) for name in ("one", "two", "three")]
+    answer = together(scene, "servers", "stop", servers)
+    page = scene.browser.get(answer.headers["location"])
+    assert "accepted for 3." in page
+    assert undo(scene, page).headers["location"] == f"{D}/servers?undone=1"
+    assert [scene.server(one)["status"] for one in servers] == ["ACTIVE"] * 3
+    answer = together(scene, "servers", "stop", servers)
+    page = scene.browser.get(answer.headers["location"])
+    scene.do("servers", servers[1], "start")
+    told = undo(scene, page)
+    assert told.status_code == 200 and told.text.count(">accepted<") == 2 and "nothing was undone" in told.text
+    assert [scene.server(one)["status"] for one in servers] == ["ACTIVE"] * 3
+    again = undo(scene, page)
+    assert again.status_code == 409, "what went back is not done twice"
+    scene.do("servers", servers[0], "stop")
+    report = together(scene, "servers", "stop", servers).text
+    assert ">refused<" in report and "accepted for 2." in report
+    [name] = re.findall(r'name="undo" value="([^"]+)"', report)
+    assert scene.browser.post(f"{D}/undo", [("csrf", scene.browser.csrf), ("undo", name)]).status_code == 303
+    scene.cloud.run_jobs()
+    assert [scene.server(one)["status"] for one in servers] == ["SHUTOFF", "ACTIVE", "ACTIVE"]
+
+
+def test_rules_come_back_together_and_what_leaves_a_trace_has_no_button(scene: Scene) -> None:
+    group = scene.make("security-groups", name="doors")
+    rules = f"{N}/security-group-rules?security_group_id={group}&direction=ingress"
+    for name in ("ssh", "https"):
+        after(scene, f"{D}/new/rules?in={group}", named=name)
+
+    def ports() -> list[int]:
+        return sorted(one["port_range_min"] for one in scene.api.get(rules).json()["security_group_rules"])
+
+    ids = [one["id"] for one in scene.api.get(rules).json()["security_group_rules"]]
+    fields = [("csrf", scene.browser.csrf), ("action", "delete"), *(("id", one) for one in ids)]
+    asked = scene.browser.post(f"{D}/bulk/rules?in={group}", fields)
+    assert "Are you sure?" in asked.text and "cannot be undone" not in asked.text
+    answer = scene.browser.post(f"{D}/bulk/rules?in={group}", [*fields, ("sure", "yes")])
+    assert ports() == []
+    assert undo(scene, scene.browser.get(answer.headers["location"])).status_code == 303 and ports() == [22, 443]
+    networks = [scene.make("networks", name=name, cidr="") for name in "ab"]
+    answer = together(scene, "networks", "delete", networks, sure="yes")
+    assert "undo=" not in answer.headers["location"]
+
+
+def test_what_is_remembered_of_all_is_bounded_by_its_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MOST", 3)
+    network = scene.make("networks", name="bed", cidr="")
+    for number in range(4):
+        after(scene, f"{D}/networks/{network}/edit", name=f"n{number}", admin_state_up="true")
+    kept = scene.cloud.core.memory[api.MEMORY]
+    assert sum(len(one.steps) for one in kept.values()) == 3
+
+
 def test_each_way_back_is_an_action_of_the_table() -> None:
     for kind, ways in REVERSES.items():
         known = {one.name for one in KINDS[kind].actions} | ({"create"} if KINDS[kind].create else set())

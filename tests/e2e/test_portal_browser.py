@@ -13,7 +13,7 @@ import pytest
 from conformance.chromium import Desk, chromium
 from conformance.portal import ADMINISTRATORS, MEMBERS, Garden
 from tane.linux import programs
-from tests.e2e.real import RealCloud
+from tests.e2e.real import RealCloud, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,47 @@ def test_one_types_into_serial_consoles_in_several_tabs(browser: Any, garden: Ga
     desk.look()
     assert desk.complaints == []
     desk.context.close()
+
+
+def test_consoles_in_one_page_stay_connected_while_another_is_seen(
+    browser: Any, garden: Garden, planted: list[str]
+) -> None:
+    client = garden.member()
+    [first] = client.call("GET", "/compute/v2.1/servers/detail?name=^web$")["servers"]
+    body = {"name": "shop", "flavorRef": first["flavor"]["id"], "imageRef": first["image"]["id"]}
+    second = client.call("POST", "/compute/v2.1/servers", {"server": body})["server"]["id"]
+    path = f"/compute/v2.1/servers/{second}"
+    wait_for("it runs", lambda: client.call("GET", path)["server"]["status"] == "ACTIVE", 30)
+    desk = Desk(browser, garden.url)
+    garden.log_in(desk)
+    page = desk.page
+    sockets: list[Any] = []
+    page.on("websocket", lambda socket: sockets.append(socket))
+    desk.open(f"/consoles?server={second}")
+    for server, word in ((second, "pears"), (first["id"], "plums")):
+        page.select_option("#console-server", server)
+        page.click("button:has-text('Open the serial console')")
+        page.wait_for_selector(".xterm-rows:visible:has-text('simulated console')")
+        page.keyboard.type(word)
+        page.wait_for_selector(f".xterm-rows:visible:has-text('{word}')")
+    page.keyboard.press("Shift+Tab")
+    page.click("[role=tab]:has-text('shop')")
+    page.wait_for_selector(".xterm-rows:visible:has-text('pears')")
+    page.keyboard.type(" and more")
+    page.wait_for_selector(".xterm-rows:visible:has-text('pears and more')")
+    page.focus("[role=tab][aria-selected=true]")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".xterm-rows:visible:has-text('plums')")
+    assert len(sockets) == 2 and not any(one.is_closed() for one in sockets)
+    desk.look()
+    page.reload()
+    page.wait_for_selector("[role=tab]:nth-of-type(2)")
+    page.wait_for_selector("[role=tabpanel]:visible p.help:has-text('Connected.')")
+    page.click("[role=tabpanel]:visible button:has-text('Close')")
+    page.wait_for_selector("[role=tab]:nth-of-type(2)", state="detached")
+    assert desk.complaints == []
+    desk.context.close()
+    client.call("DELETE", path)
 
 
 def test_a_server_is_launched_by_the_keyboard_alone(browser: Any, garden: Garden, planted: list[str]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+import secrets
 import shlex
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +29,7 @@ OWN = re.compile(
     r"(^|_)(id|uuid|at|time|addr|address|addresses|ip|ips|links|number|fingerprint|mac|revision|updated|created|href|timestamp)$|^OS-"
 )
 """Names of values that no two resources share."""
+AN_ID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 
 
 @dataclass
@@ -49,17 +53,31 @@ class Person:
     browser: Browser
     shell: Shell
     client: Client
+    tokens: list[str] = field(default_factory=list)
 
-    def line(self, path: str, **values: Any) -> str:
-        """The command that a form shows for what is typed."""
+    def lines(self, path: str, **values: Any) -> list[str]:
+        """The commands that a form shows for what is typed: of the client, and of curl."""
         answer = self.browser.fill(path, path.partition("?")[0], show="command", **values)
         assert answer.status_code == 200, answer.text[-2000:]
-        found = re.findall(r"<pre[^>]*><code>(openstack .*?)</code>", answer.text, re.S)
-        assert found, answer.text[-2000:]
-        return html.unescape(found[0])
+        found = re.findall(r"<pre[^>]*><code>((?:openstack|curl) .*?)</code>", answer.text, re.S)
+        assert [one.split()[0] for one in found] == ["openstack", "curl"], answer.text[-2000:]
+        return [html.unescape(one) for one in found]
 
     def run(self, line: str) -> None:
-        self.shell.run(*shlex.split(line)[1:])
+        """:raises AssertionError: it did not work."""
+        if line.startswith("openstack "):
+            self.shell.run(*shlex.split(line)[1:])
+            return
+        environment = {**os.environ, "OS_TOKEN": self.token()}
+        asked = ["sh", "-c", f"{line} --silent --show-error --fail-with-body"]
+        done = subprocess.run(asked, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+
+    def token(self) -> str:
+        """What ``openstack token issue`` gives, as the guide says to put it into OS_TOKEN."""
+        if not self.tokens:
+            self.tokens.append(self.shell.make("token", "issue"))
+        return self.tokens[0]
 
     def send(self, path: str, **values: Any) -> None:
         answer = self.browser.fill(path, path.partition("?")[0], **values)
@@ -93,6 +111,7 @@ def people(simulated: RealCloud) -> Iterator[tuple[Person, Person]]:
     yield found[0], found[1]
     for person in found:
         person.shell.close()
+        cast(Reached, person.browser.cloud).client.close()
 
 
 def plain(row: Any) -> Any:
@@ -101,6 +120,8 @@ def plain(row: Any) -> Any:
         return sorted((plain(one) for one in row), key=str)
     if isinstance(row, dict):
         return {name: plain(value) for name, value in row.items() if not OWN.search(name)}
+    if isinstance(row, str):
+        row = AN_ID.sub("an id", row)
     # The client says "from anywhere", a form nothing, which means the same.
     return None if row == "0.0.0.0/0" else row
 
@@ -154,14 +175,45 @@ ACTIONS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("mia", "routers", "edit", {"name": "door"}),
     ("mia", "routers", "clear-gateway", {}),
     ("mia", "security-groups", "edit", {"name": "walls", "description": "of stone"}),
+    ("mia", "security-groups", "tags", {"tags": "old, thick"}),
+    ("mia", "servers", "tags", {"tags": "fruit, fresh"}),
+    ("mia", "servers", "shelve", {}),
+    ("mia", "servers", "unshelve", {}),
+    ("mia", "volumes", "metadata", {"metadata": "kind=seed"}),
+    ("mia", "volumes", "bootable", {"bootable": "true"}),
+    ("mia", "images", "edit", {"name": "kernel", "min_disk": "2", "tags": "small"}),
+    ("mia", "networks", "edit", {"name": "row", "description": "of beds", "admin_state_up": []}),
+    ("mia", "networks", "tags", {"tags": "south"}),
+    ("mia", "networks", "subnet", {"name": "strip", "cidr": "10.9.0.0/24", "dns_nameservers": "192.0.2.3"}),
+    ("mia", "subnets", "edit", {"name": "half", "enable_dhcp": [], "dns_nameservers": "192.0.2.7"}),
+    ("mia", "ports", "edit", {"name": "plug", "description": "of brass"}),
+    ("mia", "routers", "tags", {"tags": "east"}),
+    ("mia", "floating-ips", "edit", {"description": "front"}),
+    ("admin", "projects", "edit", {"description": "near", "enabled": []}),
+    ("admin", "groups", "edit", {"description": "some"}),
 ]
-"""Done to one resource by the command, to another by the form; then they are alike."""
+"""Done to one resource by the client's command, to another by curl's, to a third by the form; then they are alike."""
 SHOWN = {
     "servers": "/compute/v2.1/servers/{id}",
+    "images": "/image/v2/images/{id}",
     "volumes": "/volume/v3/{project}/volumes/{id}",
+    "networks": "/network/v2.0/networks/{id}",
+    "subnets": "/network/v2.0/subnets/{id}",
     "routers": "/network/v2.0/routers/{id}",
+    "ports": "/network/v2.0/ports/{id}",
     "security-groups": "/network/v2.0/security-groups/{id}",
+    "floating-ips": "/network/v2.0/floatingips/{id}",
+    "projects": "/identity/v3/projects/{id}",
+    "groups": "/identity/v3/groups/{id}",
 }
+ADMINISTERED = ("projects", "groups")
+LEAST = 30
+
+
+def test_thirty_actions_are_looked_at() -> None:
+    assert (
+        len({(kind, "create") for _, kind, _, _ in CREATES} | {(kind, name) for _, kind, name, _ in ACTIONS}) >= LEAST
+    )
 
 
 def test_the_commands_of_forms_make_what_the_forms_make(people: tuple[Person, Person]) -> None:
@@ -174,12 +226,15 @@ def test_the_commands_of_forms_make_what_the_forms_make(people: tuple[Person, Pe
         kind, listing = (_filled(text, made) for text in (kind, listing))
         values = {name: _filled(value, made) for name, value in given.items()}
         before = [id_of(row) for row in person.rows(listing)]
-        line = person.line(f"{D}/new/{kind}", **values)
-        first = _first(person, line, listing, before, wrong)
+        lines = person.lines(f"{D}/new/{kind}", **values)
+        firsts = [(line, _first(person, line, listing, before, wrong)) for line in lines]
         person.send(f"{D}/new/{kind}", **values)
         [second] = [row for row in person.rows(listing) if id_of(row) not in before]
-        if first and plain(first) != plain(second):
-            wrong.append(f"{line}: {plain(first)}, the form: {plain(second)}")
+        wrong += [
+            f"{line}: {plain(first)}, the form: {plain(second)}"
+            for line, first in firsts
+            if first and plain(first) != plain(second)
+        ]
         made[kind.partition("?")[0]] = id_of(second)
     assert not wrong, "\n".join(wrong)
 
@@ -197,30 +252,30 @@ def _first(person: Person, line: str, listing: str, before: list[str], wrong: li
 
 
 def test_the_commands_of_actions_do_what_the_buttons_do(people: tuple[Person, Person], tmp_path: Path) -> None:
-    mia, _ = people
     file = tmp_path / "seed.raw"
     file.write_bytes(b"disk" * 1000)
     wrong = []
-    pairs = {kind: [make(mia, kind, file) for _ in range(2)] for kind in SHOWN}
+    alike_ones = {kind: [make(people[kind in ADMINISTERED], kind, file) for _ in range(3)] for kind in SHOWN}
     for who, kind, action, values in ACTIONS:
         person = people[who == "admin"]
-        one, other = pairs[kind]
         path = f"{D}/{kind}/{{}}/{action}"
         try:
-            person.run(person.line(path.format(one), **values))
+            for place, one in enumerate(alike_ones[kind][:2]):
+                person.run(person.lines(path.format(one), **values)[place])
         except AssertionError as error:
             wrong.append(str(error))
             continue
-        person.send(path.format(other), **values)
+        person.send(path.format(alike_ones[kind][2]), **values)
 
         def alike() -> bool:
-            shown = [plain(document(person, kind, each)) for each in (one, other)]  # noqa: B023
-            return shown[0] == shown[1] and not any(row.get("OS-EXT-STS:task_state") for row in shown)
+            shown = [plain(document(person, kind, each)) for each in alike_ones[kind]]  # noqa: B023
+            busy = any(row.get("OS-EXT-STS:task_state") for row in shown)
+            return shown[0] == shown[1] == shown[2] and not busy
 
         try:
             wait_for(f"{kind} {action}: alike", alike, 10)
         except AssertionError:
-            wrong.append(f"{kind} {action}: {[plain(document(person, kind, each)) for each in (one, other)]}")
+            wrong.append(f"{kind} {action}: {[plain(document(person, kind, each)) for each in alike_ones[kind]]}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -235,17 +290,36 @@ def make(person: Person, kind: str, file: Path) -> str:
         found = call("POST", "/compute/v2.1/servers", {"server": body})["server"]["id"]
     elif kind == "volumes":
         found = call("POST", f"/volume/v3/{project}/volumes", {"volume": {"size": 1, "name": "data"}})["volume"]["id"]
+    elif kind == "images":
+        body = {"name": "seed", "disk_format": "raw", "container_format": "bare"}
+        found = call("POST", "/image/v2/images", body)["id"]
+    elif kind in ADMINISTERED:
+        [key] = [kind.removesuffix("s")]
+        found = call("POST", f"/identity/v3/{kind}", {key: {"name": secrets.token_hex(16)}})[key]["id"]
     else:
-        [key] = [{"routers": "router", "security-groups": "security_group"}[kind]]
-        found = call("POST", f"/network/v2.0/{kind}", {key: {"name": "one"}})[key]["id"]
+        found = make_in_network(person, kind)
     wait_for(kind, lambda: document(person, kind, found).get("status") not in ("BUILD", "creating"), 20)
     return str(found)
 
 
+def make_in_network(person: Person, kind: str) -> str:
+    call = person.client.call
+    key = {"routers": "router", "security-groups": "security_group", "floating-ips": "floatingip"}.get(kind, kind[:-1])
+    body: dict[str, Any] = {"name": "one"}
+    if kind in ("subnets", "ports"):
+        body["network_id"] = make_in_network(person, "networks")
+    if kind == "subnets":
+        body |= {"cidr": "10.8.0.0/24", "ip_version": 4}
+    if kind == "floating-ips":
+        [public] = call("GET", "/network/v2.0/networks?name=public")["networks"]
+        body = {"floating_network_id": public["id"]}
+    return str(call("POST", f"/network/v2.0/{kind.replace('-ips', 'ips')}", {key: body})[key]["id"])
+
+
 def document(person: Person, kind: str, resource_id: str) -> dict[str, Any]:
     path = SHOWN[kind].replace("{id}", resource_id).replace("{project}", str(person.client.project_id))
-    [found] = person.client.call("GET", path, microversion="2.96" if kind == "servers" else None).values()
-    return dict(found)
+    answer = person.client.call("GET", path, microversion="compute 2.96" if kind == "servers" else None)
+    return dict(answer if kind == "images" else next(iter(answer.values())))
 
 
 def id_of(row: Mapping[str, Any]) -> str:

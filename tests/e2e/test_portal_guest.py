@@ -45,6 +45,17 @@ def test_a_guest_is_launched_seen_typed_into_and_deleted(
     page.keyboard.type("echo $(id -un) has $((6 * 7))")
     page.keyboard.press("Enter")
     page.wait_for_selector(".xterm-rows:has-text('root has 42')", timeout=PATIENCE)
+    desk.open(f"/consoles?server={address.rpartition('/')[2]}")
+    page.click("button:has-text('Open the screen')")
+    page.wait_for_function(DRAWN, timeout=PATIENCE)
+    page.click("button:has-text('Open the serial console')")
+    page.wait_for_selector(".xterm-rows:visible", timeout=PATIENCE)
+    page.keyboard.press("Enter")
+    page.wait_for_function(PROMPT, timeout=PATIENCE)
+    page.click("[role=tab]:has-text('Screen')")
+    page.wait_for_selector("canvas:visible")
+    assert page.locator("[role=tabpanel] p.help").first.inner_text() == "Connected.", "it was connected all the time"
+    desk.look()
     assert desk.complaints == []
     page.goto(address)
     page.click("summary:has-text('More')")

@@ -16,6 +16,7 @@ from tane.cli import (
     down,
     guest_image,
     host,
+    job,
     join,
     metadefs,
     objects,
@@ -47,6 +48,7 @@ app.command("join")(join.join)
 app.command("agent")(join.agent)
 app.command("leave")(join.leave)
 app.add_typer(host.app, name="host")
+app.add_typer(job.app, name="job")
 app.add_typer(dev.app, name="dev")
 app.add_typer(objects.app, name="object")
 app.add_typer(stack.app, name="stack")

@@ -16,7 +16,8 @@ MOVE_SECONDS = 6 * 3600.0
 HostArgument = Annotated[str, typer.Argument(help="Name or id of the host.")]
 
 
-def _client(state: Any) -> Client:
+def administrator(state: Any) -> Client:
+    """Of the cloud in a folder; ends the command where that does not run or answer."""
     files = State.of(state)
     files.require()
     if not files.running():
@@ -29,11 +30,16 @@ def _client(state: Any) -> Client:
         sys.exit(f"tane: the cloud in {files.folder} does not answer: {error.strerror or error}")
 
 
-def _call(client: Client, method: str, path: str, body: Any = None) -> Any:
+def asked(client: Client, method: str, path: str, body: Any = None) -> Any:
+    """What the cloud answers; ends the command with what it refuses."""
     try:
-        return client.call(method, f"/hosts{path}", body)
+        return client.call(method, path, body)
     except CallError as error:
         sys.exit(f"tane: {error.told or error}")
+
+
+def _call(client: Client, method: str, path: str, body: Any = None) -> Any:
+    return asked(client, method, f"/hosts{path}", body)
 
 
 @app.command()
@@ -50,14 +56,14 @@ def token(
     wanted: dict[str, Any] = {"hours": hours, **({"roles": roles.split(",")} if roles else {})}
     if name:
         wanted["name"] = name
-    print(_call(_client(state), "POST", "/tokens", {"token": wanted})["token"]["token"])
+    print(_call(administrator(state), "POST", "/tokens", {"token": wanted})["token"]["token"])
 
 
 @app.command("list")
 def list_hosts(state: StateOption = DEFAULT_STATE) -> None:
     """The hosts, a line each."""
     rows = [("NAME", "STATE", "ROLES", "SERVERS", "VOLUMES", "ADDRESS")]
-    for host in _call(_client(state), "GET", "")["hosts"]:
+    for host in _call(administrator(state), "GET", "")["hosts"]:
         said = host["state"] if host["enabled"] else f"{host['state']}, disabled"
         numbers = (str(host["servers"]), str(host["volumes"]))
         rows.append((host["name"], said, ",".join(host["roles"]), *numbers, host["local_ip"] or "-"))
@@ -69,14 +75,14 @@ def list_hosts(state: StateOption = DEFAULT_STATE) -> None:
 @app.command()
 def show(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
     """What is known of a host."""
-    for key, value in _call(_client(state), "GET", f"/{host}")["host"].items():
+    for key, value in _call(administrator(state), "GET", f"/{host}")["host"].items():
         print(f"{key:16} {value}")
 
 
 @app.command()
 def enable(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
     """Let new servers come to a host again, also to one that was called dead."""
-    _call(_client(state), "PUT", f"/{host}", {"host": {"enabled": True, "dead": False}})
+    _call(administrator(state), "PUT", f"/{host}", {"host": {"enabled": True, "dead": False}})
 
 
 @app.command()
@@ -86,7 +92,7 @@ def disable(
     reason: Annotated[str, typer.Option("--reason", help="Shown to administrators.")] = "",
 ) -> None:
     """Let no new servers come to a host; those there stay."""
-    _call(_client(state), "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})
+    _call(administrator(state), "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})
 
 
 @app.command()
@@ -98,7 +104,7 @@ def drain(
     """Let no new servers come to a host, and move those there to others, one after the other: those that run go on
     meanwhile where the other host lets them, else they are shut down for as long as it takes. Volumes stay. May be said
     again when it broke off."""
-    client = _client(state)
+    client = administrator(state)
     found = _call(client, "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})["host"]
     left = 0
     # Of an earlier time that broke off; what their owners resized is for them to confirm.
@@ -144,7 +150,7 @@ def confirm_dead(
 ) -> None:
     """Say that nothing runs on a host any more: that its power is off. Only then may its servers run elsewhere. What is
     left of them there is deleted when it comes back and is enabled."""
-    client = _client(state)
+    client = administrator(state)
     found = _call(client, "PUT", f"/{host}", {"host": {"dead": True}})["host"]
     left = 0
     for server in _servers(client, found["name"]) if evacuate else ():
@@ -200,10 +206,10 @@ def _wait(client: Client, server_id: str, statuses: tuple[str, ...], *, unless: 
 def cut(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
     """Cut a host off that is connected and not to be trusted: nothing it says is believed any more, whatever is
     on it. It comes back only by ./tane join --again with a token of its name."""
-    _call(_client(state), "DELETE", f"/{host}/certificates")
+    _call(administrator(state), "DELETE", f"/{host}/certificates")
 
 
 @app.command()
 def remove(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
     """Remove a host that holds no servers and no volumes; it is let in no more."""
-    _call(_client(state), "DELETE", f"/{host}")
+    _call(administrator(state), "DELETE", f"/{host}")

@@ -54,6 +54,7 @@ CLOUD = {**GUESTS, **NETWORKS, **FILE_SYSTEMS, **CONFINEMENT, **GUEST_IMAGE, **T
 """Everything a whole cloud and its tour need."""
 TESTS = {
     "cpio": "cpio",
+    "curl": "curl",
     "debugfs": "e2fsprogs",
     "mount": "mount",
     "umount": "mount",

@@ -128,6 +128,13 @@ def _spoken(core: Core, service: str, spoken: str | None) -> Version:
     return (0, 0) if newest is None else version(spoken) if spoken else newest.maximum
 
 
+def told(service: Service, spoken: str | None = None) -> str:
+    """The value of ``OpenStack-API-Version`` that a request from outside needs to be understood as :func:`call`; ""
+    where the service has no microversions."""
+    known = service.microversions
+    return "" if known is None else f"{known.service_type} {spoken or '.'.join(map(str, known.maximum))}"
+
+
 def _asked(
     core: Core,
     ctx: Context,

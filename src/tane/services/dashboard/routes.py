@@ -58,6 +58,8 @@ ROUTES = (
     form("/logout", "login", "leave", "Log out: the session and its token end"),
     form("/project", "login", "switch", "Go to another project"),
     page("/", "pages", "overview", "The overview, with quotas"),
+    page("/tasks", "live", "tasks", "What is done just now, step by step"),
+    page("/consoles", "consoles", "show", "Consoles of several servers"),
     page("/search", "live", "search", "Find by name, address or id"),
     page("/charts", "charts", "project", "What the project uses, as charts"),
     page("/bill", "bills", "bill", "What the project pays"),

@@ -7,6 +7,7 @@ from tane.web.policy import ADMIN, PROJECT, Rule
 RULES = (
     Rule("host:index", ADMIN, "List the hosts.", PROJECT),
     Rule("host:findings", ADMIN, "See what the doctor finds in the cloud.", PROJECT),
+    Rule("host:settings", ADMIN, "See the settings that the cloud runs with.", PROJECT),
     Rule("host:show", ADMIN, "Show a host.", PROJECT),
     Rule("host:update", ADMIN, "Enable or disable a host.", PROJECT),
     Rule("host:cut_off", ADMIN, "Cut a host off the cloud.", PROJECT),

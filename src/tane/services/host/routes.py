@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tane.services.host.api import findings, hosts, tokens
+from tane.services.host.api import findings, hosts, settings, tokens
 from tane.services.host.schemas import CreateToken, UpdateHost
 from tane.web.routes import Route
 
@@ -20,6 +20,7 @@ ROUTES = (
     ),
     Route("DELETE", "/tokens/{token_id}", tokens.delete, "host:tokens:delete", status=204, summary="Take a token back"),
     Route("GET", "/findings", findings.index, "host:findings", summary="What the doctor finds in the cloud"),
+    Route("GET", "/settings", settings.index, "host:settings", summary="The settings that the cloud runs with"),
     Route("GET", "/{host_id}", hosts.show, "host:show", summary="Show a host, by its id or name"),
     Route("PUT", "/{host_id}", hosts.update, "host:update", UpdateHost, summary="Enable or disable a host"),
     Route(

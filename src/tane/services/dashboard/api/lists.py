@@ -51,10 +51,14 @@ class Table:
 
 def rows(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **places: str) -> list[Row]:
     """What the API lists. :raises ApiError:"""
-    asked = {**(kind.query or {}), **(query or {})}
-    asked = {name: _filled(value, visit.places(**places)) for name, value in asked.items()}
-    answer = visit.call(kind.list_call, None, list(asked.items()), **places)
+    answer = visit.call(kind.list_call, None, list(asked(visit, kind, query, **places).items()), **places)
     return listed(kind, answer)
+
+
+def asked(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **places: str) -> dict[str, str]:
+    """The query of a list: what makes the rows the kind's own, and what is asked for besides."""
+    found = {**(kind.query or {}), **(query or {})}
+    return {name: _filled(value, visit.places(**places)) for name, value in found.items()}
 
 
 def listed(kind: Kind, answer: Any) -> list[Row]:
@@ -121,9 +125,15 @@ def shown(visit: Visit, kind: Kind, found: Sequence[Row], inner: str = "") -> Ta
         resource_id = id_of(kind, row)
         cells = [showing.cell(visit.words, column, row, names, link) for column in kind.columns]
         actions = [action for action in done if action.when is None or action.when(row)]
-        label = str(value_of(row, kind.label) or resource_id)
+        label = label_of(visit, kind, row, resource_id)
         table.rows.append(Shown(resource_id, label, link(kind.name, resource_id, inner), cells, actions, row))
     return table
+
+
+def label_of(visit: Visit, kind: Kind, row: Row, resource_id: str) -> str:
+    """What a resource is called."""
+    found = str(value_of(row, kind.label) or resource_id)
+    return showing.doing(visit.words, found) if kind.label == "operation" else found
 
 
 def link(kind: str, resource_id: str, inner: str = "") -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from tane.services.dashboard.api import lists
 from tane.services.dashboard.api.visit import SAFE, Visit, page, waiting
-from tane.services.dashboard.domain.describing import Kind, Row, id_of, value_of
+from tane.services.dashboard.domain import showing
+from tane.services.dashboard.domain.describing import Call, Column, Kind, Row, id_of, value_of
 from tane.services.dashboard.domain.showing import plain
 from tane.services.dashboard.resources import ALL, KINDS
 from tane.web import inside
@@ -85,7 +86,9 @@ def search(visit: Visit) -> Response:
     found: list[tuple[Kind, list[tuple[str, str, str]]]] = []
     if text:
         for kind in ALL:
-            if kind.inner or kind.admin or not kind.showing or not visit.may(kind.list_call):
+            # Jobs have no names, and are found by their resource's page.
+            unnamed = kind.inner or kind.admin or not kind.showing or kind.list_call.service == "job"
+            if unnamed or not visit.may(kind.list_call):
                 continue
             if rows := _matching(visit, kind, text):
                 found.append((kind, rows))
@@ -124,6 +127,31 @@ def _holds(kind: Kind, row: Row, text: str) -> bool:
     looked = [id_of(kind, row), str(value_of(row, kind.label) or "")]
     looked += [plain(row[name]) for name in LOOKED_AT if row.get(name)]
     return any(text in one.lower() for one in looked)
+
+
+MOST_TASKS = 8
+NEWEST = Call.of("job GET ")
+
+
+@page
+def tasks(visit: Visit) -> Response:
+    """What is done in the project just now and was done last, with its steps: for the drawer, or as a page."""
+    query = {"limit": str(MOST_TASKS), "steps": "1"}
+    found = visit.call(NEWEST, query=query)["jobs"] if visit.may(NEWEST) else []
+    shown = [(row, *(_shown(visit, row, field, kind) for field, kind in SHOWN)) for row in found]
+    chips = [
+        [(showing.doing(visit.words, one["step"]), _shown(visit, one, "state", "state")) for one in row["steps"]]
+        for row in found
+    ]
+    template = "tasks.html" if visit.fragment else "tasks_page.html"
+    return visit.page(template, tasks=list(zip(shown, chips, strict=True)))
+
+
+SHOWN = (("operation", "doing"), ("resource", "thing"), ("state", "state"), ("created_at", "time"))
+
+
+def _shown(visit: Visit, row: Row, field: str, kind: str) -> showing.Cell:
+    return showing.cell(visit.words, Column(field, "", kind), row, {}, lists.link)
 
 
 # ------------------------------------------------------------------------------------------------------------ topology

@@ -20,6 +20,7 @@ class Entry(NamedTuple):
 
 OTHERS = (
     ("containers", N_("Containers"), N_("Storage"), "object GET /v1/{account}"),
+    ("consoles", N_("Consoles"), N_("Compute"), "compute POST /v2.1/servers/{id}/remote-consoles"),
     ("topology", N_("Topology"), N_("Network"), "network GET /v2.0/networks"),
     ("charts", N_("Charts"), N_("Monitoring"), "metric POST /v1/aggregates"),
     ("bill", N_("Bill"), N_("Monitoring"), "rating GET /v2/bill"),

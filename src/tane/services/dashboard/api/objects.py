@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.special import DOWNLOAD, attachment
 from tane.services.dashboard.api.visit import PREFIX, Visit, check_form, waiting
+from tane.services.dashboard.domain import terraform
 from tane.services.dashboard.domain.forms import quoted
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
@@ -44,7 +45,10 @@ async def containers(visit: Visit) -> Response:
         rows = []
     following = rows[-1]["name"] if len(rows) >= PAGE else ""
     command = "openstack container list"
-    return await visit.core.in_thread(visit.page, "containers.html", rows=rows, following=following, command=command)
+    block = terraform.written(terraform.made("containers", "create", terraform.Asked({}, {}, {})))
+    return await visit.core.in_thread(
+        visit.page, "containers.html", rows=rows, following=following, command=command, block=block
+    )
 
 
 @waiting
@@ -76,6 +80,7 @@ async def objects(visit: Visit) -> Response:
         keeping=await sharing.keeping(visit, name),
         hours=sharing.HOURS,
         command=f"openstack object list {quoted(name)}",
+        block=terraform.written(terraform.made("objects", "create", terraform.Asked({}, {"container": name}, {}))),
     )
 
 

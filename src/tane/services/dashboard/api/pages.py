@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from tane.services.dashboard.api import home, lists, special, undoing
 from tane.services.dashboard.api import typed as kept
 from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
-from tane.services.dashboard.domain import forms, showing
+from tane.services.dashboard.domain import forms, showing, terraform
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, default_of, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
-from tane.services.dashboard.domain.undoing import texts
+from tane.services.dashboard.domain.undoing import Done, texts
 from tane.services.dashboard.resources import KINDS
-from tane.web import inside
+from tane.web import codec, inside
 from tane.web.errors import ApiError
 from tane.web.request import Request, Response
 
@@ -62,7 +63,7 @@ def index(visit: Visit) -> Response:
         ],
         create=_create(visit, kind),
         command=kind.command,
-        curl=_curl(visit, kind.list_call, None),
+        curl=_curl(visit, kind.list_call, None, query=lists.asked(visit, kind)),
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),
@@ -103,7 +104,7 @@ def show(visit: Visit) -> Response:
         kind=kind,
         row=row,
         id=resource_id,
-        label=str(value_of(row, kind.label) or resource_id),
+        label=lists.label_of(visit, kind, row, resource_id),
         href=lists.link(kind.name, resource_id, visit.request.param("in") or ""),
         cells=cells,
         actions=possible,
@@ -112,7 +113,7 @@ def show(visit: Visit) -> Response:
         everything=showing.flat(row) if visit.request.flag("all") else [],
         inner=visit.request.param("in") or "",
         command=_command_of_show(kind, resource_id),
-        curl=_curl(visit, kind.show_call or kind.list_call, None, id=resource_id),
+        curl=_curl(visit, kind.show_call or kind.list_call, None, places={"id": resource_id}),
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),
@@ -183,7 +184,7 @@ def _order(visit: Visit) -> Order:
     if action is None:
         raise missing(visit)
     resource_id, row = _one(visit, kind)
-    return Order(kind, action, resource_id, row, str(value_of(row, kind.label) or resource_id))
+    return Order(kind, action, resource_id, row, lists.label_of(visit, kind, row, resource_id))
 
 
 def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: ApiError | None = None) -> Response:
@@ -199,7 +200,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
     opened = problem is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
     offered = [(one, _with_typed(one, _offered(visit, one), typed)) for one in fields]
-    line, request = _told(visit, order, fields, given)
+    line, request, block = _told(visit, order, fields, given)
     return visit.page(
         "form.html",
         problem.status if problem else 200,
@@ -211,9 +212,11 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         inputs=offered,
         typed=typed,
         opened=opened,
+        back=undoing.can(order.kind, order.action),
         problem=visit.refusal(problem) if problem else "",
         command=line,
         curl=request,
+        block=block,
         told=given is not None and not problem and not brought,
         brought=bool(brought),
         upload=any(one.kind == "file" for one in fields),
@@ -225,9 +228,9 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     )
 
 
-def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str]:
-    """The ``openstack`` and ``curl`` lines of an action, with what is typed; only the first has places for what is not.
-    Passwords are not shown."""
+def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str, str]:
+    """The ``openstack`` and ``curl`` lines of an action and its block of Terraform, with what is typed; those of curl
+    have no places for what is not. Passwords are not shown."""
     inner = visit.request.param("in") or ""
     action, ids = order.action, {"id": forms.known(order.id), "name": order.label, "in": forms.known(inner)}
     shown_fields = [one for one in fields if one.kind not in ("password", "file")]
@@ -236,13 +239,27 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
         values = forms.values([replace(one, required=False) for one in shown_fields], given or {})
         if given is not None:
             body = special.body(visit, action, {**forms.values(shown_fields, given), **hidden}, order.row)
-    if body is not None and (line := special.line(action, body, order.id)) != "":
-        return line or "", _curl(visit, action.target, body, id=order.id or "-", **forms.places(action, values))
     shown = values if given is not None else {}
-    places = forms.places(action, shown)
-    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), _curl(
-        visit, action.target, body, id=order.id or "-", **places
-    )
+    places = {"id": order.id or "-", **forms.places(action, shown)}
+    places |= {name: str(value_of(order.row, path) or "-") for name, path in (action.taken or {}).items()}
+    request = _curl(visit, action.target, body, places=places, spoken=action.spoken)
+    block = _terraform(visit, order, shown if body is None else body, {**places, "in": inner})
+    if body is not None and (line := special.line(action, body, order.id)) != "":
+        return line or "", request, block
+    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), request, block
+
+
+def _terraform(visit: Visit, order: Order, sent: Any, places: Mapping[str, str]) -> str:
+    """The block of Terraform that makes the same; "" where the provider has no resource for it."""
+    action = order.action
+    inner = sent.get(action.key, sent) if isinstance(sent, dict) and action.key else sent
+
+    def name_of(kind: str, resource_id: str) -> str:
+        return lists.all_names(visit, kind).get(resource_id) or resource_id
+
+    name = "create" if action is order.kind.create else action.name
+    asked = terraform.Asked(inner if isinstance(inner, dict) else {}, places, order.row, name_of)
+    return terraform.written(terraform.made(order.kind.name, name, asked))
 
 
 def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str]:
@@ -294,7 +311,12 @@ async def act(visit: Visit) -> Response:
     check_form(visit, given.values)
     answering = special.ANSWERS.get((visit.request.path.get("kind", ""), visit.request.path.get("action", "")))
     if answering is not None:
-        return await answering(visit, *await core.in_thread(_one, visit, kind_of(visit)))
+        try:
+            return await answering(visit, *await core.in_thread(_one, visit, kind_of(visit)))
+        except ApiError as error:
+            # A script reads it, and shows the sentence.
+            told = {"error": {"message": await core.in_thread(visit.refusal, error)}}
+            return Response(codec.encode(told), error.status, SAFE, "application/json")
     order = await core.in_thread(_order, visit)
     if given.one("show") == "command":
         return await core.in_thread(form, visit, order, given.values)
@@ -359,35 +381,54 @@ async def bulk(visit: Visit) -> Response:
     sure = given.one("sure") == "yes"
     if action.danger and ids and not sure:
         return await core.in_thread(_sure, visit, kind, action, ids)
-    results = []
+    inner, results, dones = visit.request.param("in") or "", [], []
     for resource_id in ids:
         try:
-            row = await core.in_thread(lists.one, visit, kind, resource_id) if action.taken else {}
-            await perform(visit, action, resource_id, row, {})
+            known = await core.in_thread(_known, visit, kind, action, resource_id)
+            answer = await perform(visit, action, resource_id, known.row, {})
+            dones.append(replace(known, answer=answer))
             results.append((resource_id, ""))
         except ApiError as error:
             results.append((resource_id, visit.refusal(error)))
+    undo = await core.in_thread(undoing.remember_all, visit, action, dones)
     if any(problem for _, problem in results):
-        return await core.in_thread(_report, visit, kind, action, results)
-    inner = visit.request.param("in") or ""
+        return await core.in_thread(_report, visit, kind, action, results, undo.get("undo", ""))
     if kind.inner and inner:
-        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}")
-    return visit.go(f"/{kind.name}", done=action.name)
+        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}", **undo)
+    return visit.go(f"/{kind.name}", done=action.name, **undo)
+
+
+def _known(visit: Visit, kind: Kind, action: Action, resource_id: str) -> Done:
+    """What is to be known of one of several before: nothing, where neither the call nor the way back asks."""
+    wanted = bool(action.taken) or undoing.can(kind, action)
+    row = lists.one(visit, kind, resource_id, visit.request.param("in") or "") if wanted else {}
+    return undoing.before(visit, Order(kind, action, resource_id, row, ""), {}, [], {})
 
 
 def _sure(visit: Visit, kind: Kind, action: Action, ids: list[str]) -> Response:
     labels = lists.all_names(visit, kind.name) if not kind.inner else {}
     chosen = [(one, labels.get(one) or one) for one in ids]
-    return visit.page("sure.html", kind=kind, action=action, chosen=chosen, inner=visit.request.param("in") or "")
+    inner, back = visit.request.param("in") or "", undoing.can(kind, action)
+    return visit.page("sure.html", kind=kind, action=action, chosen=chosen, inner=inner, back=back)
 
 
-def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, str]]) -> Response:
-    return visit.page("report.html", kind=kind, action=action, results=results)
+def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, str]], undo: str) -> Response:
+    told = undoing.described(visit, undo)
+    return visit.page("report.html", kind=kind, action=action, results=results, undo=told)
 
 
-def _curl(visit: Visit, call: Call, body: Any, **places: str) -> str:
-    prefix = next((one.prefix for one in visit.core.services if one.name == call.service), "")
-    return forms.curl(visit.request.base_url, prefix, call, call.at(visit.places(**places)), body)
+def _curl(
+    visit: Visit,
+    call: Call,
+    body: Any,
+    *,
+    places: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    spoken: str | None = None,
+) -> str:
+    service = next(one for one in visit.core.services if one.name == call.service)
+    path = call.at(visit.places(**(places or {}))) + (f"?{urlencode(query)}" if query else "")
+    return forms.curl(visit.request.base_url, service.prefix, call, path, body, inside.told(service, spoken))
 
 
 def overview(request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tane.services.dashboard.api import graphs
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import forms
@@ -78,6 +79,7 @@ def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
         label=order.label,
         steps=steps[:MOST_ROWS],
         more=max(len(steps) - MOST_ROWS, 0),
+        picture=graphs.planned(visit, order.id, told, {name: (title, tone) for name, title, tone in KINDS}),
         counts=[one for one in counts if one[2]],
         sent=sent,
         post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/update",

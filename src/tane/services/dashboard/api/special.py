@@ -69,6 +69,12 @@ async def serial_socket(visit: Visit, server_id: str, row: Row) -> Response:
     return Response(codec.encode({"socket": f"{found.path}?{found.query}"}), 200, SAFE)
 
 
+async def screen_socket(visit: Visit, server_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import consoles
+
+    return await consoles.screen_socket(visit, server_id, row)
+
+
 async def launch(visit: Visit, order: Order, given: Form) -> Response:
     """The launch dialog with this image or volume chosen."""
     return visit.go("/new/servers", **{"image" if order.kind.name == "images" else "volume": order.id})
@@ -334,6 +340,12 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
+async def graph(visit: Visit, stack_id: str, row: Row) -> Response:
+    from tane.services.dashboard.api import graphs
+
+    return await graphs.show(visit, stack_id, row)
+
+
 async def charts_of_server(visit: Visit, server_id: str, row: Row) -> Response:
     from tane.services.dashboard.api import charts
 
@@ -351,6 +363,7 @@ PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]
     ("servers", "serial"): serial,
     ("all-servers", "serial"): serial,
     ("all-servers", "log"): log,
+    ("stacks", "graph"): graph,
     ("stacks", "drift"): drift,
     ("stacks", "template"): template,
     ("servers", "charts"): charts_of_server,
@@ -361,6 +374,7 @@ PAGES: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]
 ANSWERS: Mapping[tuple[str, str], Callable[[Visit, str, Row], Awaitable[Response]]] = {
     ("servers", "serial"): serial_socket,
     ("all-servers", "serial"): serial_socket,
+    ("servers", "vnc"): screen_socket,
 }
 """What the script of such a page asks for."""
 

@@ -31,15 +31,17 @@ if TYPE_CHECKING:
 
 MEMORY = "dashboard.undo"
 LASTS = timedelta(minutes=10)
-MOST, MOST_OF_ONE = 1000, 5
-"""Actions that can be taken back, of all sessions and of one; the oldest are forgotten."""
+MOST, MOST_OF_ONE = 5000, 5
+"""Steps remembered of all sessions, and orders of one session, of a step or several; the oldest are forgotten."""
 
 
 @dataclass(frozen=True)
 class Kept:
+    """What takes an order back; ``steps``: one for each resource that it was done to."""
+
     owner: str
     title: str
-    step: Step
+    steps: Sequence[Step]
     until: datetime
 
 
@@ -80,17 +82,37 @@ def _granted(visit: Visit, order: Order, values: Values) -> Row:
 
 def remember(visit: Visit, order: Order, done: Done) -> dict[str, str]:
     """What the address of the next page says of it; nothing where it cannot be taken back."""
+    return remember_all(visit, order.action, [done])
+
+
+def can(kind: Kind, action: Action) -> bool:
+    """Whether an action of this name may be taken back at all."""
+    return action.name in undoing.REVERSES.get(kind.name, {})
+
+
+def remember_all(visit: Visit, action: Action, dones: Sequence[Done]) -> dict[str, str]:
+    """The same of several resources; nothing unless each of them can be taken back: half a way back is none."""
     assert visit.session is not None
-    step = undoing.step(done)
-    if step is None or not _may(visit, step):
+    steps = [step for done in dones if (step := undoing.step(done)) is not None and _may(visit, step)]
+    if not steps or len(steps) < len(dones):
         return {}
     kept: dict[str, Kept] = visit.core.memory.setdefault(MEMORY, {})
     name = secrets.token_urlsafe(12)
-    kept[name] = Kept(visit.session.id, order.action.title, step, visit.core.clock.now() + LASTS)
-    own = [key for key, one in list(kept.items()) if one.owner == visit.session.id]
-    for key in [*own[:-MOST_OF_ONE], *list(kept)[:-MOST]]:
-        kept.pop(key, None)
+    kept[name] = Kept(visit.session.id, action.title, steps, visit.core.clock.now() + LASTS)
+    _forget(kept, visit.session.id)
     return {"undo": name}
+
+
+def _forget(kept: dict[str, Kept], owner: str) -> None:
+    own = [key for key, one in list(kept.items()) if one.owner == owner]
+    for key in own[:-MOST_OF_ONE]:
+        kept.pop(key, None)
+    left = sum(len(one.steps) for one in list(kept.values())) - MOST
+    for key, one in list(kept.items()):
+        if left <= 0:
+            return
+        left -= len(one.steps)
+        kept.pop(key, None)
 
 
 def _may(visit: Visit, step: Step) -> bool:
@@ -107,9 +129,17 @@ def _action(kind: Kind, step: Step) -> Action:
 
 def offered(visit: Visit) -> tuple[str, str] | None:
     """(what to send, what was done) for the page that comes after an action."""
-    name = visit.request.param("undo") or ""
+    return described(visit, visit.request.param("undo") or "")
+
+
+def described(visit: Visit, name: str) -> tuple[str, str] | None:
     found = _of(visit, name)
-    return None if found is None else (name, visit.words(N_("“{what}” was accepted."), what=visit.words(found.title)))
+    if found is None:
+        return None
+    what, count = visit.words(found.title), len(found.steps)
+    if count == 1:
+        return name, visit.words(N_("“{what}” was accepted."), what=what)
+    return name, visit.words(N_("“{what}” was accepted for {count}."), what=what, count=count)
 
 
 def _of(visit: Visit, name: str) -> Kept | None:
@@ -127,7 +157,41 @@ async def undo(visit: Visit) -> Response:
     kept = _of(visit, name)
     if kept is None:
         raise NotFound(visit.words(N_("This can no longer be undone.")))
-    step, kind = kept.step, KINDS[kept.step.kind]
+    left: list[tuple[Step, ApiError]] = []
+    for step in kept.steps:
+        try:
+            await _take_back(visit, step)
+        except ApiError as error:
+            left.append((step, error))
+    memory: dict[str, Kept] = core.memory[MEMORY]
+    if left:
+        # What went back is done; the rest may be tried again.
+        memory[name] = replace(kept, steps=[step for step, _ in left])
+        if len(kept.steps) == 1:
+            raise left[0][1]
+        return await core.in_thread(_report, visit, kept, left)
+    memory.pop(name, None)
+    return _after(visit, kept.steps)
+
+
+def _after(visit: Visit, steps: Sequence[Step]) -> Response:
+    """Where one goes then: to the resource, or to the list of several."""
+    step, kind = steps[0], KINDS[steps[0].kind]
+    if kind.inner:
+        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(step.inner)}", undone="1")
+    return visit.go(f"/{kind.name}/{inside.part(step.id)}" if len(steps) == 1 else f"/{kind.name}", undone="1")
+
+
+def _report(visit: Visit, kept: Kept, left: Sequence[tuple[Step, ApiError]]) -> Response:
+    failed = {id(step): visit.refusal(error) for step, error in left}
+    kind = KINDS[kept.steps[0].kind]
+    results = [(step.id or step.inner, failed.get(id(step), "")) for step in kept.steps]
+    return visit.page("report.html", kind=kind, action=_action(kind, kept.steps[0]), results=results, undo=None)
+
+
+async def _take_back(visit: Visit, step: Step) -> None:
+    """:raises Conflict: somebody has changed it since."""
+    kind, core = KINDS[step.kind], visit.core
     action = _action(kind, step)
     row = await core.in_thread(_row, visit, kind, action, step)
     fields = await core.in_thread(forms.inputs, core, action)
@@ -136,9 +200,6 @@ async def undo(visit: Visit) -> Response:
     places = {"id": step.id or "-", "in": step.inner or "-", **forms.places(action, values)}
     places |= {place: str(value_of(row, path) or "-") for place, path in (action.taken or {}).items()}
     await visit.ask(action.target, body, action.spoken, **places)
-    core.memory[MEMORY].pop(name, None)
-    shown = (kind.gone_to or kind.name, step.inner) if kind.inner else (kind.name, step.id)
-    return visit.go(f"/{shown[0]}/{inside.part(shown[1])}", undone="1")
 
 
 def _row(visit: Visit, kind: Kind, action: Action, step: Step) -> Row:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import structlog
 
 from tane.core import Core
-from tane.services.dashboard.domain import sessions
+from tane.services.dashboard.domain import forms, sessions
 from tane.services.dashboard.domain.describing import Call, Row
 from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
 from tane.services.dashboard.domain.sentences import sentence
@@ -43,7 +43,6 @@ SAFE = {
 }
 """Of every page. Scripts and styles are files of the portal; nothing in a page is one."""
 YEAR = 31_536_000
-JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 
 
 class Nobody(Exception):
@@ -102,8 +101,7 @@ class Visit:
     async def ask(self, call: Call, body: Any = None, spoken: str | None = None, **places: str) -> Any:
         """The same on the event loop, for every call that answers with a document: also one that waits, or hashes."""
         path = call.at(self.places(**places))
-        kind = JSON_PATCH if call.service == "image" and call.method == "PATCH" else "application/json"
-        headers, remote = {"content-type": kind}, self.request.remote
+        headers, remote = {"content-type": forms.content_type(call)}, self.request.remote
         answer = await inside.ask(
             self.core, self.ctx, call.service, call.method, path, body, spoken=spoken, headers=headers, remote=remote
         )

@@ -64,9 +64,9 @@ class Field:
 
     ``kind``: text, area, number, bool, choice, ref, refs (several), password, file, lines, pairs (lines of name=value),
     list (parted by commas), date. ``ref``: the kind whose rows are offered; ``value``: the row's field that is sent.
-    ``option``: of the command line. ``folded``: advanced, folded away. ``to``: where the value goes in the body, when
-    it is not ``name``; ``-`` is nowhere (a place in the path, or read by the builder). ``default``: ``=PATH`` is a
-    value of the row.
+    ``option``: of the command line; ``off``: the one that says no; in one with ``{}`` the value is a part of the word.
+    ``folded``: advanced, folded away. ``to``: where the value goes in the body, when it is not ``name``; ``-`` is
+    nowhere (a place in the path, or read by the builder). ``default``: ``=PATH`` is a value of the row.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Field:
     query: Mapping[str, str] | None = None
     help: str = ""
     option: str = ""
+    off: str = ""
     folded: bool = False
     to: str = ""
     first: bool = False

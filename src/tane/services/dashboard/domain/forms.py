@@ -192,17 +192,20 @@ def command(action: Action, found: Values, ids: Mapping[str, str], *, typed: boo
             continue
         if typed and not field.required and field.name not in found:
             continue
+        if "{}" in field.option:
+            parts += [field.option.format(quoted(found[field.name]))] if field.name in found else []
+            continue
         if field.kind == "password":
             parts.append(field.option if field.option.endswith("-prompt") else f"{field.option} <{field.name}>")
             continue
         if field.name not in found:
+            if field.kind == "bool":
+                continue
             parts.append(f"<{field.name}>" if field.option == "-" else f"{field.option} <{field.name}>")
             continue
         value = found[field.name]
-        if value is False:
-            continue
-        if value is True:
-            parts.append(field.option)
+        if isinstance(value, bool):
+            parts.append(field.option if value else field.off)
         elif field.option == "-":
             parts.append(quoted(value))
         else:
@@ -233,10 +236,21 @@ def _filled(text: str, ids: Mapping[str, str]) -> str:
     return re.sub(r"{(\w+)}", lambda match: quoted(ids[match[1]]) if ids.get(match[1]) else f"<{match[1]}>", text)
 
 
-def curl(base: str, prefix: str, call: Call, path: str, content: Any) -> str:
-    """The same as a plain request. The token stays in the caller's own shell."""
+JSON_PATCH = "application/openstack-images-v2.1-json-patch"
+
+
+def content_type(call: Call) -> str:
+    """Of the body of a call."""
+    return JSON_PATCH if call.service == "image" and call.method == "PATCH" else "application/json"
+
+
+def curl(base: str, prefix: str, call: Call, path: str, content: Any, spoken: str = "") -> str:
+    """The same as a plain request. The token stays in the caller's own shell. ``spoken``: the service's type and the
+    microversion, as the header has them."""
     parts = [f"curl -X {call.method} {quoted(base + prefix + path)}", '-H "X-Auth-Token: $OS_TOKEN"']
+    if spoken:
+        parts.append(f"-H {quoted(f'OpenStack-API-Version: {spoken}')}")
     if content is not None:
         text = msgspec.json.encode(content).decode()
-        parts.append(f"-H 'Content-Type: application/json' -d {quoted(text)}")
+        parts.append(f"-H {quoted(f'Content-Type: {content_type(call)}')} -d {quoted(text)}")
     return " ".join(parts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tane.services.dashboard.domain.describing import Column, Row, value_of
+from tane.services.dashboard.domain.doings import OPERATIONS, STEPS
 from tane.services.dashboard.domain.messages import N_, Words
 from tane.services.dashboard.domain.sentences import sentence
 
@@ -95,6 +96,11 @@ STATES = {
     "confirmed": N_("Confirmed"),
     "reverted": N_("Undone"),
     "running": N_("Under way"),
+    "waiting": N_("Waiting"),
+    "undoing": N_("Being undone"),
+    "undone": N_("Undone"),
+    "owed": N_("Owed by a host"),
+    "to come": N_("To come"),
     "preparing": N_("Being prepared"),
     "pre-migrating": N_("Being prepared"),
     "post-migrating": N_("Being finished"),
@@ -151,6 +157,9 @@ BAD = {
     "deleted",
 }
 QUIET = {
+    "to come",
+    "undone",
+    "owed",
     "insufficient data",
     "shutoff",
     "paused",
@@ -278,6 +287,10 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
         return Cell(size(float(value) * SIZES[kind])) if isinstance(value, int | float) else Cell(str(value)[:LONGEST])
     if kind == "word" and str(value) in WORDS:
         return Cell(words(WORDS[str(value)]))
+    if kind in ("doing", "step"):
+        return Cell(doing(words, str(value)))
+    if kind in ("thing", "all-thing"):
+        return _thing(words, str(value), THINGS if kind == "thing" else ALL_THINGS, link)
     if kind == "time":
         return Cell(str(value)[:19].replace("T", " "), kind, href=_iso(str(value)))
     if kind == "said":
@@ -295,6 +308,33 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
     if kind == "pools":
         return _lines(kind, [f"{one.get('start')} – {one.get('end')}" for one in value if isinstance(one, Mapping)])
     return Cell(plain(value)[:LONGEST], kind)
+
+
+THINGS = {
+    "server": (N_("Server"), "servers"),
+    "volume": (N_("Volume"), "volumes"),
+    "image": (N_("Image"), "images"),
+    "snapshot": (N_("Snapshot"), "snapshots"),
+    "backup": (N_("Backup"), "backups"),
+    "stack_resource": (N_("Resource of a stack"), ""),
+    "alarm": (N_("Alarm"), "alarms"),
+}
+ALL_THINGS = {**THINGS, "server": (N_("Server"), "all-servers")}
+"""What a job is done to: what it is called, and the kind of its page."""
+
+
+def doing(words: Words, name: str) -> str:
+    """A job, or a step of one, in words; as it is called where there are none."""
+    text = OPERATIONS.get(name) or STEPS.get(name)
+    return words(text) if text else name.replace("_", " ")
+
+
+def _thing(words: Words, text: str, known: Mapping[str, tuple[str, str]], link: Any) -> Cell:
+    kind, _, resource_id = text.partition(":")
+    title, page = known.get(kind, ("", ""))
+    return (
+        Cell(f"{words(title)} {resource_id[:8]}", "ref", href=link(page, resource_id)) if title else Cell(text, "code")
+    )
 
 
 SIZES = {"bytes": 1, "mib": 1 << 20, "gib": 1 << 30}

@@ -7,6 +7,7 @@ from tane.services.dashboard.resources import (
     backups,
     compute,
     identity,
+    jobs,
     network,
     own,
     pools,
@@ -32,9 +33,11 @@ ALL: tuple[Kind, ...] = (
     *stacks.KINDS,
     *own.KINDS,
     *alarms.KINDS,
+    *jobs.KINDS,
     *network.KINDS[-1:],
     *identity.KINDS,
     *administration.KINDS,
+    *jobs.ALL,
     *rating.KINDS,
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ALL}

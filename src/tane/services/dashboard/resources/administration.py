@@ -125,6 +125,22 @@ KINDS = (
         empty=N_("The cloud is well. What is wrong with the machine itself is told by ./tane doctor there."),
     ),
     Kind(
+        "settings",
+        N_("Settings of the cloud"),
+        N_("Setting"),
+        SECTION,
+        "host GET /settings",
+        "settings",
+        (
+            Column("name", N_("Name"), "code"),
+            Column("value", N_("Value"), "code"),
+            Column("usual", N_("By itself"), "code"),
+            Column("set", N_("Set otherwise"), "bool"),
+        ),
+        admin=True,
+        empty=N_("Nothing here."),
+    ),
+    Kind(
         "host-tokens",
         N_("Tokens to join"),
         N_("Token"),

@@ -186,6 +186,7 @@ KINDS = (
                     default=True,
                     to="os-flavor-access:is_public",
                     option="--public",
+                    off="--private",
                 ),
             ),
             command="openstack flavor create",

@@ -9,8 +9,8 @@ from tane.services.dashboard.domain.describing import Action, Column, Field, Kin
 from tane.services.dashboard.domain.messages import N_
 
 SECTION = N_("Administration")
-ENABLED = Field("enabled", N_("Enabled"), "bool", default="=enabled")
-NEW_ENABLED = Field("enabled", N_("Enabled"), "bool", default=True)
+ENABLED = Field("enabled", N_("Enabled"), "bool", default="=enabled", option="--enable", off="--disable")
+NEW_ENABLED = Field("enabled", N_("Enabled"), "bool", default=True, option="--enable", off="--disable")
 
 LIMITS = {
     "instances": N_("Servers"),

@@ -77,7 +77,7 @@ def tags(kind: str, command: str) -> Action:
     )
 
 
-UP = Field("admin_state_up", N_("Switched on"), "bool", default="=admin_state_up")
+UP = Field("admin_state_up", N_("Switched on"), "bool", default="=admin_state_up", option="--enable", off="--disable")
 NETWORK_COLUMNS = (
     Column("name", N_("Name"), "name"),
     Column("status", N_("State"), "state"),
@@ -92,7 +92,7 @@ PROVIDER = (
 )
 NETWORK_ACTIONS = (
     edit("networks", "network", "openstack network set {id}", UP),
-    tags("networks", "openstack network set {id}"),
+    tags("networks", "openstack network set --no-tag {id}"),
     Action(
         "subnet",
         N_("Add a subnet"),
@@ -226,8 +226,8 @@ KINDS = (
                     help=N_("Empty: one of the pool."),
                 ),
                 Field("gateway_ip", N_("Gateway"), option="--gateway", help=N_("Empty: the first address.")),
-                Field("no_gateway", N_("No gateway"), "bool", to="-"),
-                Field("enable_dhcp", N_("DHCP"), "bool", default=True),
+                Field("no_gateway", N_("No gateway"), "bool", to="-", option="--gateway none"),
+                Field("enable_dhcp", N_("DHCP"), "bool", default=True, option="--dhcp", off="--no-dhcp"),
                 Field("dns_nameservers", N_("DNS servers"), "list", option="--dns-nameserver"),
                 Field("subnetpool_id", N_("Pool"), "ref", ref="subnet-pools", option="--subnet-pool", folded=True),
                 Field("prefixlen", N_("Length of its prefix"), "number", option="--prefix-length", folded=True),
@@ -246,13 +246,13 @@ KINDS = (
             edit(
                 "subnets",
                 "subnet",
-                "openstack subnet set {id}",
-                Field("enable_dhcp", N_("DHCP"), "bool", default="=enable_dhcp"),
+                "openstack subnet set --no-dns-nameservers {id}",
+                Field("enable_dhcp", N_("DHCP"), "bool", default="=enable_dhcp", option="--dhcp", off="--no-dhcp"),
                 Field(
                     "dns_nameservers", N_("DNS servers"), "list", default="=dns_nameservers", option="--dns-nameserver"
                 ),
             ),
-            tags("subnets", "openstack subnet set {id}"),
+            tags("subnets", "openstack subnet set --no-tag {id}"),
             drop("subnets", "openstack subnet delete {id}"),
         ),
     ),
@@ -372,7 +372,7 @@ KINDS = (
                 command="openstack router unset --external-gateway {id}",
             ),
             edit("routers", "router", "openstack router set {id}", UP),
-            tags("routers", "openstack router set {id}"),
+            tags("routers", "openstack router set --no-tag {id}"),
             drop("routers", "openstack router delete {id}"),
         ),
     ),
@@ -434,7 +434,7 @@ KINDS = (
             edit(
                 "ports",
                 "port",
-                "openstack port set {id}",
+                "openstack port set --no-security-group {id}",
                 Field(
                     "security_groups",
                     N_("Security groups"),
@@ -445,7 +445,7 @@ KINDS = (
                 ),
                 UP,
             ),
-            tags("ports", "openstack port set {id}"),
+            tags("ports", "openstack port set --no-tag {id}"),
             drop("ports", "openstack port delete {id}"),
         ),
     ),
@@ -540,7 +540,7 @@ KINDS = (
                 build=lambda values, row: {"description": values.get("description", "")},
                 command="openstack floating ip set {id}",
             ),
-            tags("floatingips", "openstack floating ip set {id}"),
+            tags("floatingips", "openstack floating ip set --no-tag {id}"),
             Action(
                 "delete",
                 N_("Release"),

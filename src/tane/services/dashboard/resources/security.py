@@ -91,7 +91,7 @@ KINDS = (
         ),
         actions=(
             edit("security-groups", "security_group", "openstack security group set {id}"),
-            tags("security-groups", "openstack security group set {id}"),
+            tags("security-groups", "openstack security group set --no-tag {id}"),
             drop("security-groups", "openstack security group delete {id}"),
         ),
     ),

@@ -80,7 +80,7 @@ KINDS = (
             Column("id", N_("ID"), "code"),
         ),
         panels=(Panel("stack-resources"), Panel("stack-snapshots"), Panel("stack-events")),
-        special=(("drift", N_("Drift")), ("template", N_("Template"))),
+        special=(("graph", N_("Graph")), ("drift", N_("Drift")), ("template", N_("Template"))),
         create=Action(
             "create",
             N_("Create a stack"),

@@ -111,7 +111,7 @@ KINDS = (
             fields=(
                 Field("name", N_("Name"), required=True, option="-"),
                 Field("disk_format", N_("Format"), "choice", choices=FORMATS, required=True, option="--disk-format"),
-                Field("visibility", N_("Seen by"), "choice", choices=VISIBLE, option="--property"),
+                Field("visibility", N_("Seen by"), "choice", choices=VISIBLE, option="--{}"),
                 Field("min_disk", N_("Least disk (GiB)"), "number", option="--min-disk", folded=True),
                 Field("min_ram", N_("Least memory (MiB)"), "number", option="--min-ram", folded=True),
                 Field("protected", N_("Protected from deletion"), "bool", option="--protected", folded=True),
@@ -160,11 +160,16 @@ KINDS = (
                 "image PATCH /v2/images/{id}",
                 fields=(
                     Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("visibility", N_("Seen by"), "choice", choices=VISIBLE, default="=visibility"),
+                    Field("visibility", N_("Seen by"), "choice", choices=VISIBLE, default="=visibility", option="--{}"),
                     Field("min_disk", N_("Least disk (GiB)"), "number", default="=min_disk", option="--min-disk"),
                     Field("min_ram", N_("Least memory (MiB)"), "number", default="=min_ram", option="--min-ram"),
                     Field(
-                        "protected", N_("Protected from deletion"), "bool", default="=protected", option="--protected"
+                        "protected",
+                        N_("Protected from deletion"),
+                        "bool",
+                        default="=protected",
+                        option="--protected",
+                        off="--unprotected",
                     ),
                     Field("tags", N_("Tags"), "list", default="=tags", option="--tag"),
                 ),
@@ -421,8 +426,17 @@ KINDS = (
                 DO,
                 "os-update_readonly_flag",
                 when=states("available"),
-                fields=(Field("readonly", N_("Read only"), "bool", default="=metadata/readonly"),),
-                command="openstack volume set --read-only {id}",
+                fields=(
+                    Field(
+                        "readonly",
+                        N_("Read only"),
+                        "bool",
+                        default="=metadata/readonly",
+                        option="--read-only",
+                        off="--read-write",
+                    ),
+                ),
+                command="openstack volume set {id}",
             ),
             Action(
                 "reimage",
@@ -441,8 +455,17 @@ KINDS = (
                 N_("Set whether it is bootable"),
                 DO,
                 "os-set_bootable",
-                fields=(Field("bootable", N_("Bootable"), "bool", default="=bootable"),),
-                command="openstack volume set --bootable {id}",
+                fields=(
+                    Field(
+                        "bootable",
+                        N_("Bootable"),
+                        "bool",
+                        default="=bootable",
+                        option="--bootable",
+                        off="--non-bootable",
+                    ),
+                ),
+                command="openstack volume set {id}",
             ),
             Action(
                 "edit",

@@ -41,6 +41,7 @@ KINDS = (
                     default=True,
                     to="os-volume-type-access:is_public",
                     option="--public",
+                    off="--private",
                 ),
                 Field("extra_specs", N_("Extra specs"), "pairs", option="--property"),
             ),

@@ -83,7 +83,7 @@
   // ---- what happens
   function say(text) { const said = $("#said"); if (said) said.textContent = text; }
   if (!body.dataset.stream || !window.EventSource) return;
-  const drawer = $("#tasks"), list = $("ol", drawer), opener = $("#open-tasks"), counter = $("#count-tasks");
+  const drawer = $("#tasks"), list = $("ol.told", drawer), opener = $("#open-tasks"), counter = $("#count-tasks");
   const KEPT = 40, key = "tane-activity-" + body.dataset.user;
   const kinds = JSON.parse($("#kinds").content.textContent);
   let told = [];
@@ -93,7 +93,10 @@
     drawer.hidden = !drawer.hidden;
     opener.setAttribute("aria-expanded", String(!drawer.hidden));
     counter.textContent = "";
+    steps();
   });
+  // The steps of what is done just now: asked for when one looks, and again when something happened.
+  function steps() { if (!drawer.hidden) htmx.ajax("GET", "/dashboard/tasks", { target: "#steps", swap: "innerHTML" }); }
   function show() {
     list.replaceChildren(...told.map(one => {
       const item = document.createElement("li"), when = new Date(one.at.endsWith("Z") ? one.at : one.at + "Z");
@@ -113,6 +116,7 @@
     try { sessionStorage.setItem(key, JSON.stringify(told)); } catch { /* full: only this page remembers */ }
     if (drawer.hidden) counter.textContent = String(Number(counter.textContent || 0) + 1);
     show();
+    soon("steps", steps);
   }
 
   const waiting = new Map();

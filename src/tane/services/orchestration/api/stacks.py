@@ -231,7 +231,7 @@ def _changes(request: Request, *, patch: bool) -> dict[str, Any]:
 
 def _change(request: Request, stack: Row[Any], change: Change) -> dict[str, Any]:
     """As Heat shows it; and besides why: the properties that change, those of them that need another resource, and the
-    type that it was of."""
+    type that it was of; and what it requires by the new template."""
     name, one, row = change.name, change.looked, change.row
     kind = one.type if one is not None else row.type if row is not None else ""
     return {
@@ -241,6 +241,7 @@ def _change(request: Request, stack: Row[Any], change: Change) -> dict[str, Any]
         "changed_properties": change.differing,
         "replacing_properties": change.replacing,
         "refused_reason": change.refused,
+        "requires": sorted(one.plan.graph[name]) if one is not None else [],
         "physical_resource_id": (row.physical_id if row is not None else "") or "",
         "resource_action": row.action if row is not None else "INIT",
         "resource_status": row.status if row is not None else "COMPLETE",
