@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tane.services.orchestration.template import TemplateError, order, parse, parse_document
+from tane.services.orchestration.template import TemplateError, order, parse, parse_document, reading
+from tane.services.orchestration.template.properties import Property, check_properties
 
 WHOLE = """\
 heat_template_version: 2018-08-31
@@ -174,3 +175,22 @@ def test_what_is_no_template_is_refused(document: Any, words: str) -> None:
     with pytest.raises(TemplateError) as caught:
         parse_document(document)
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\nb: !Ref x", "short forms are not read, write {Ref: …} (line 2)"),
+        ("a: !GetAtt [x, y]", "short forms are not read, write {Fn::GetAtt: …} (line 1)"),
+        ("a: 1\na: 2", "(line 2)"),
+    ],
+)
+def test_what_yaml_has_and_templates_have_not_is_told_once(text: str, told: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        reading.read(text)
+    assert str(caught.value).endswith(told) and str(caught.value).count("(line") == 1
+
+
+def test_a_function_that_is_misspelt_is_told_with_the_nearest() -> None:
+    with pytest.raises(TemplateError, match="there is no function str_replce: did you mean str_replace"):
+        check_properties({"name": Property("string")}, {"name": {"str_replce": {}}})

@@ -20,6 +20,7 @@ from tane.services.orchestration.template.constraints import (
     number,
 )
 from tane.services.orchestration.template.values import UNKNOWN, TemplateError, holds_unknown
+from tane.services.orchestration.template.versions import KNOWN
 
 PropertyType = Literal["string", "integer", "number", "boolean", "list", "map", "any"]
 Update = Literal["in_place", "replace", "no"]
@@ -178,7 +179,15 @@ def _string(given: Any) -> str:
         return given
     if isinstance(given, bool | int):
         return str(given)
-    raise TemplateError(f"Value must be a string; got {given!r}")
+    raise TemplateError(f"Value must be a string; got {given!r}{_mistyped(given)}")
+
+
+def _mistyped(given: Any) -> str:
+    """What to say of a map that looks as if it were to be a function."""
+    name = next(iter(given)) if isinstance(given, Mapping) and len(given) == 1 else None
+    known = {function for version in KNOWN.values() for function in version.functions}
+    close = difflib.get_close_matches(name, known, 1, 0.75) if isinstance(name, str) else []
+    return f" (there is no function {name}: did you mean {close[0]}?)" if close else ""
 
 
 def _integer(given: Any) -> int:

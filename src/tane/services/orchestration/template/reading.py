@@ -156,8 +156,7 @@ class _Reader:
         return TemplateError(f"Error parsing {self.what} [root stack] {error}", "", line)
 
     def _wrong(self, message: str, event: Any) -> TemplateError:
-        line = event.start_mark.line + 1
-        return TemplateError(f"Error parsing {self.what} [root stack] {message} (line {line})", "", line)
+        return TemplateError(f"Error parsing {self.what} [root stack] {message}", "", event.start_mark.line + 1)
 
     def _events(self) -> Iterator[Any]:
         try:
@@ -217,7 +216,7 @@ class _Reader:
 
     def _untagged(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", TAG + kind):
-            raise self._wrong(f"could not determine a constructor for the tag {event.tag!r}", event)
+            raise self._wrong(_tagged(event.tag), event)
 
     def _list(self, depth: int, path: list[str | int], start: Any) -> tuple[list[Any], int]:
         made: list[Any] = []
@@ -286,7 +285,7 @@ class _Reader:
                 return self._number(self.loader.construct_yaml_float(node), event)
         except (ValueError, KeyError, IndexError, OverflowError):
             raise self._wrong(f"{event.value[:64]!r} is no {kind}", event) from None
-        raise self._wrong(f"could not determine a constructor for the tag {tag!r}", event)
+        raise self._wrong(_tagged(tag), event)
 
     def _number(self, value: int | float, event: Any) -> int | float:
         if isinstance(value, float) and not math.isfinite(value):
@@ -302,3 +301,11 @@ STEP = re.compile(r"\[(\d+)\]|([^.\[]+|\[(?!\d+\]))")
 def steps(path: str) -> list[str | int]:
     """The parts of a path such as ``resources.server.networks[0].port``."""
     return [int(found[1]) if found[1] is not None else found[2] for found in STEP.finditer(path)]
+
+
+def _tagged(tag: str) -> str:
+    told, name = f"could not determine a constructor for the tag {tag!r}", tag.removeprefix("!")
+    if not tag.startswith("!") or not name.isalnum():
+        return told
+    long = name if name in ("Ref", "Condition") else f"Fn::{name}"
+    return f"{told}: short forms are not read, write {{{long}: …}}"
