@@ -7,6 +7,9 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
+from tane.cli import down
 from tane.cli.common import State
 
 
@@ -32,3 +35,22 @@ def test_one_who_starts_a_cloud_waits_for_another_who_does(tmp_path: Path) -> No
         done.append("first")
     waiting.join(10)
     assert done == ["first", "second"]
+
+
+def test_a_folder_with_other_things_is_no_state_folder(tmp_path: Path) -> None:
+    """It would go with the cloud."""
+    (tmp_path / "precious").write_text("mine")
+    before = tmp_path.stat().st_mode
+    with pytest.raises(SystemExit, match="holds other things"):
+        State.of(tmp_path).prepare()
+    down.down(tmp_path, purge=True)
+    assert (tmp_path / "precious").read_text() == "mine" and tmp_path.stat().st_mode == before
+
+
+def test_a_folder_with_settings_or_of_a_cloud_is_one(tmp_path: Path) -> None:
+    (tmp_path / "tane.toml").write_text("port = 8770\n")
+    state = State.of(tmp_path)
+    state.prepare()
+    assert state.admin_password()[0].isalpha()
+    (tmp_path / "note").write_text("whatever")
+    state.prepare()

@@ -8,6 +8,7 @@ import functools
 import os
 import re
 import secrets
+import string
 import sys
 import tomllib
 import unicodedata
@@ -24,6 +25,8 @@ from tane.web import tls
 from tane.wire.joining import MEMBERSHIP
 
 DEFAULT_STATE = Path(".tane")
+BEFORE_A_CLOUD = ("tane.toml", "policy.yaml", "tls", "starting", "run", "log", "lost+found")
+"""What may be in a folder in which a cloud begins: settings, and what a start leaves that was broken off."""
 
 
 def cache_folder() -> Path:
@@ -90,14 +93,24 @@ class State:
         return _config_to_end(self)
 
     def prepare(self) -> None:
-        """Make the folder, or close it to everybody else. Exits when it is somebody else's."""
+        """Make the folder, or close it to everybody else. Exits when it is somebody else's, or holds other things: the
+        folder goes with the cloud."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.folder.stat().st_uid != os.geteuid():
+                sys.exit(f"tane: the state folder {self.folder} belongs to another user")
+            others = [] if self.is_ours() else sorted(entry.name for entry in self.folder.iterdir())
+            if any(name not in BEFORE_A_CLOUD for name in others):
+                sys.exit(
+                    f"tane: {self.folder} holds other things ({', '.join(others[:3])} …): name a folder of its own"
+                )
+            self.folder.chmod(0o700)
         except OSError as error:
             sys.exit(f"tane: the state folder {self.folder} cannot be made: {error.strerror}")
-        if self.folder.stat().st_uid != os.geteuid():
-            sys.exit(f"tane: the state folder {self.folder} belongs to another user")
-        self.folder.chmod(0o700)
+
+    def is_ours(self) -> bool:
+        """Whether a cloud or a host was begun in the folder."""
+        return self.joined() or any((self.folder / name).exists() for name in (ids.FILE, self.password_file.name))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -120,7 +133,9 @@ class State:
     def admin_password(self) -> str:
         """The administrator's password, generated at the first call and readable by the owner only."""
         if not self.password_file.exists():
-            write_private(self.password_file, f"{secrets.token_urlsafe(18)}\n".encode())
+            # By a letter at its beginning no program takes it for an option.
+            password = secrets.choice(string.ascii_letters) + secrets.token_urlsafe(18)
+            write_private(self.password_file, f"{password}\n".encode())
         return self.password_file.read_text().strip()
 
     def client(self, user: str, password: str, project: str) -> Client:

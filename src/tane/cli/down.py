@@ -26,7 +26,7 @@ def down(
 ) -> None:
     """End the cloud: processes, namespaces, interfaces, tables. Servers start again at the next `up`."""
     files = State.of(state)
-    if not files.folder.is_dir():
+    if not files.folder.is_dir() or not files.is_ours():
         print(f"tane: there is no cloud in {files.folder}")
         return
     if inner:

@@ -82,7 +82,8 @@ def show(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
 @app.command()
 def enable(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
     """Let new servers come to a host again, also to one that was called dead."""
-    _call(administrator(state), "PUT", f"/{host}", {"host": {"enabled": True, "dead": False}})
+    found = _call(administrator(state), "PUT", f"/{host}", {"host": {"enabled": True, "dead": False}})["host"]
+    print(f"tane: new servers come to {found['name']} again")
 
 
 @app.command()
@@ -92,7 +93,9 @@ def disable(
     reason: Annotated[str, typer.Option("--reason", help="Shown to administrators.")] = "",
 ) -> None:
     """Let no new servers come to a host; those there stay."""
-    _call(administrator(state), "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})
+    client = administrator(state)
+    found = _call(client, "PUT", f"/{host}", {"host": {"enabled": False, "disabled_reason": reason or None}})["host"]
+    print(f"tane: no new servers come to {found['name']}")
 
 
 @app.command()
@@ -119,6 +122,7 @@ def drain(
             print(f"{server['id']}  {server['name']}  stays: {error.told or error}", file=sys.stderr)
     if left:
         sys.exit(f"tane: {left} servers stay on {found['name']}")
+    print(f"tane: no servers are on {found['name']}, and none come to it")
 
 
 def _move(client: Client, server: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +167,7 @@ def confirm_dead(
             print(f"{server['id']}  {server['name']}  is not back: {error.told or error}", file=sys.stderr)
     if left:
         sys.exit(f"tane: {left} servers are not back")
+    print(f"tane: {found['name']} is taken for dead until it is enabled")
 
 
 def _moved_away(client: Client, name: str) -> list[dict[str, Any]]:
@@ -207,9 +212,11 @@ def cut(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
     """Cut a host off that is connected and not to be trusted: nothing it says is believed any more, whatever is
     on it. It comes back only by ./tane join --again with a token of its name."""
     _call(administrator(state), "DELETE", f"/{host}/certificates")
+    print(f"tane: {host} is cut off; it comes back by a token of its name alone: ./tane join --again")
 
 
 @app.command()
 def remove(host: HostArgument, state: StateOption = DEFAULT_STATE) -> None:
     """Remove a host that holds no servers and no volumes; it is let in no more."""
     _call(administrator(state), "DELETE", f"/{host}")
+    print(f"tane: {host} is no host of this cloud any more")

@@ -38,7 +38,8 @@ def _databases(state: StateOption) -> Iterator[tuple[Database, Database]]:
         for objects in checks.opened(config):
             yield control, objects
             return
-        sys.exit("tane: there are no objects yet")
+        print("tane: there are no objects yet")
+        raise typer.Exit
     finally:
         control.close()
 
