@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tane.jobs.operation import Permanent
+from tane.services.compute.domain import guests
+from tane.services.compute.store import servers
 from tane.services.image import interface
 from tane.services.image.domain import receiving
 from tests.api.compute_support import Project, at, make_image, project
@@ -82,6 +85,17 @@ def test_a_kernel_is_given_by_the_right_of_the_server_or_of_the_image_that_names
     mine = make_image(garden.user, "direct", b"mine", kernel_id=theirs)
     garden.act(server_id, "rebuild", {"imageRef": mine}, expect=400)
     assert garden.show(server_id)["status"] == "ACTIVE"
+    garden.act(server_id, "rescue", {"rescue_image_ref": mine}, expect=400)
+    # Nor by the right of the owner of the image that the server was made from.
+    public = make_image(stranger.admin, "public", b"public", visibility="public")
+    hidden = make_image(stranger.admin, "hidden", b"hidden")
+    other_id = garden.server("other", imageRef=public)
+    mine_too = make_image(garden.user, "direct", b"mine", kernel_id=hidden, ramdisk_id=hidden)
+    garden.act(other_id, "rescue", {"rescue_image_ref": mine_too}, expect=400)
+    with garden.cloud.core.db.write() as tx:
+        servers.change(tx, other_id, rescue_image_id=mine_too)
+        with pytest.raises(Permanent):
+            guests.parts(tx, other_id)
     asked = garden.body("mine", imageRef=mine, networks="none")
     answer = garden.admin.post("/compute/v2.1/servers", asked, 400, headers=at("2.96"))
     assert answer.json()["badRequest"]["message"] == (

@@ -52,6 +52,7 @@ def parts(tx: Tx, server_id: str) -> Parts:
         raise Permanent(f"Instance {server_id} could not be found.")
     devices = block_devices.of_server(tx, server_id)
     properties = row.image_properties
+    names_kernel = image.image_of_disk(tx, row.image_id) if row.image_id is not None else None
     root = rescue = None
     if row.image_id is not None:
         image_id = row.shelved_image_id or row.image_id
@@ -65,14 +66,14 @@ def parts(tx: Tx, server_id: str) -> Parts:
         # Whoever asked for the rescue may use it.
         info = image.image_of_disk(tx, row.rescue_image_id)
         rescue = RootDisk(image=_content(info, row.rescue_image_id), size_gb=row.flavor["disk"])
-        properties = {**properties, **_boots(info)}
+        properties, names_kernel = {**properties, **_boots(info)}, info
     return Parts(
         server=row,
         devices=devices,
         nics=tuple(network.nics(tx, server_id)),
         root=root,
         rescue=rescue,
-        kernel=_kernel(tx, row, properties),
+        kernel=_kernel(tx, row, properties, names_kernel),
         config_drive=ConfigDrive(files=metadata.config_drive(tx, row)) if row.config_drive else None,
         hardware=_hardware(row, properties),
     )
@@ -130,15 +131,14 @@ def _content(info: image.ImageInfo | None, image_id: str) -> ImageRef:
     return info.ref
 
 
-def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str]) -> Kernel | None:
-    """Direct kernel boot, when the image asks for it: of images that the server's project or the image's owner may
-    use."""
+def _kernel(tx: Tx, row: Row[Any], properties: dict[str, str], named_by: image.ImageInfo | None) -> Kernel | None:
+    """Direct kernel boot, when an image asks for it: of images that the server's project may use, or the owner of the
+    one that names them (``named_by``)."""
     kernel_id = properties.get("kernel_id")
     if not kernel_id:
         return None
     ramdisk_id = properties.get("ramdisk_id")
-    base = image.image_of_disk(tx, row.image_id) if row.image_id else None
-    projects = (row.project_id, base.owner if base is not None else None)
+    projects = (row.project_id, named_by.owner if named_by is not None else None)
     return Kernel(
         kernel=_content(image.kernel_of_disk(tx, kernel_id, projects), kernel_id),
         ramdisk=_content(image.kernel_of_disk(tx, ramdisk_id, projects), ramdisk_id) if ramdisk_id else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tane.core import Core
 from tane.services.compute.domain.actions import refuse_nowhere
 from tane.services.compute.domain.common import queue, refuse_locked, require, require_state
-from tane.services.compute.domain.create import new_password, require_image
+from tane.services.compute.domain.create import new_password, require_image, require_kernel
 from tane.services.compute.orders import RESCUE_SERVER, UNRESCUE_SERVER, RescueServer, ServerParams
 from tane.services.compute.store import servers
 from tane.web.context import Context
@@ -28,6 +28,7 @@ def rescue(core: Core, ctx: Context, server_id: str, image_ref: str | None, pass
         if row.image_id is None:
             raise BadRequest(f"Instance {server_id} cannot be rescued: Cannot rescue a volume-backed instance")
         info = require_image(tx, ctx, image_ref or row.image_id)
+        require_kernel(tx, ctx, info.properties, (row.project_id, info.owner))
         size = info.virtual_size or info.size or 0
         if row.flavor["disk"] and size > row.flavor["disk"] << 30:
             raise BadRequest(f"Image {info.id} is larger than the {row.flavor['disk']} GB of the server's flavor.")
