@@ -16,7 +16,7 @@ from tane.clock import Clock
 from tane.config import Config
 from tane.db import Database
 from tane.hosts import Hosts
-from tane.shares import UNBOUNDED, Shares, Turns
+from tane.shares import OWNER, UNBOUNDED, Shares, Turns
 from tane.web.policy import Policy
 
 if TYPE_CHECKING:
@@ -70,8 +70,12 @@ class Core:
         self.hashing = Turns(places, limits.logins, limits.logins_per_address)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a synchronous function (a transaction, a hash) off the event loop, in the caller's context."""
-        return await self._run(self.threads, functools.partial(function, *args, **kwargs))
+        """Run a synchronous function (a transaction, a hash) off the event loop, in the caller's context. Those who ask
+        (:data:`tane.shares.OWNER`) take turns; the cloud's own work waits for nobody."""
+        work, owner = functools.partial(function, *args, **kwargs), OWNER.get()
+        if owner is None:
+            return await self._run(self.threads, work)
+        return await self._in_turn(self.requests, owner, self.threads, work)
 
     async def in_slow_thread(
         self, project_id: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -106,10 +110,6 @@ class Core:
         :raises Full: too many wait, in all or of this owner.
         """
         return await self._in_turn(self.long, owner, self.long_threads, functools.partial(function, *args, **kwargs))
-
-    async def in_request_thread(self, owner: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As :meth:`in_thread`, for what a request asks: owners take turns."""
-        return await self._in_turn(self.requests, owner, self.threads, functools.partial(function, *args, **kwargs))
 
     async def _in_turn(self, turns: Turns, owner: str | None, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         await turns.enter(owner)

@@ -7,10 +7,13 @@ import contextlib
 import threading
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 NOBODY = object()
 UNBOUNDED = 1 << 30
+OWNER: ContextVar[str | None] = ContextVar("owner", default=None)
+"""Whom what is done in this context counts for: the project of a request, else where it came from. None: the cloud."""
 
 
 class Full(Exception):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from typing import Any
 
 import msgspec
@@ -139,6 +141,8 @@ def test_rows_are_no_way_to_fill_what_stays_free(
     """Names, metadata and settings lie where the cloud's database does."""
     mine.put("/c/o")
     mine.container("kept", **{"X-Versions-Enabled": "true"})
+    mine.container("aside", **{"X-Versions-Location": "c"})
+    mine.put("/aside/o")
     version = mine.put("/kept/o").headers["x-object-version-id"]
     monkeypatch.setattr(BlobFiles, "free", lambda self: 0.04)
     mine.call("PUT", "/new", 507)
@@ -146,9 +150,10 @@ def test_rows_are_no_way_to_fill_what_stays_free(
     for path in ("", "/c", "/c/o"):
         mine.call("POST", path, 507, headers=note)
     mine.call("DELETE", "/kept/none", 507)
+    mine.call("DELETE", "/aside/o", 204)
     mine.call("DELETE", f"/kept/o?version-id={version}", 204)
     mine.call("POST", "?bulk-delete", 200, content=b"/c/o\n/c")
-    assert mine.names("") == ["kept"]
+    assert mine.names("") == ["aside", "kept"]
 
 
 def test_an_account_has_so_many_containers(cloud: ApiCloud, mine: Account) -> None:
@@ -157,6 +162,13 @@ def test_an_account_has_so_many_containers(cloud: ApiCloud, mine: Account) -> No
     mine.container("two")
     assert "Reached container limit of 3" in mine.call("PUT", "/three", 403).text
     mine.call("PUT", "/two", 202)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as made:
+        for name in ("four", "five"):
+            made.addfile(tarfile.TarInfo(f"{name}/o"), io.BytesIO())
+    told = mine.call("PUT", "?extract-archive=tar", 200, content=archive.getvalue())
+    assert "Reached container limit" in told.text or "403" in told.text, told.text
+    assert len(mine.names("")) == 3
     mine.call("DELETE", "/one", 204)
     mine.container("three")
 

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tane.core import Core
-from tane.shares import UNBOUNDED, Turns
+from tane.shares import OWNER, UNBOUNDED, Turns
+from tests.api import dashboard_support
+from tests.api.object_support import Account
 from tests.support import ApiCloud
+
+
+async def of(owner: str | None, work: Awaitable[Any]) -> Any:
+    OWNER.set(owner)
+    return await work
 
 
 def test_a_project_that_asks_for_much_leaves_threads_to_the_others(cloud: ApiCloud) -> None:
     core, started, go_on = cloud.core, threading.Semaphore(0), threading.Event()
-    core.requests = Turns(2, UNBOUNDED, UNBOUNDED, most=1)
+    core.requests, core.threads = Turns(2, UNBOUNDED, UNBOUNDED, most=1), ThreadPoolExecutor(3)
 
     def long() -> None:
         started.release()
         assert go_on.wait(30)
 
     async def main() -> None:
-        many = [asyncio.create_task(core.in_request_thread("eve", long)) for _ in range(20)]
+        many = [asyncio.create_task(of("eve", core.in_thread(long))) for _ in range(20)]
         await asyncio.to_thread(started.acquire)
         for _ in range(3):
-            assert await core.in_request_thread("mia", lambda: "told") == "told"
+            assert await of("mia", core.in_thread(lambda: "told")) == "told"
+        assert await of(None, core.in_thread(lambda: "told")) == "told", "the cloud itself waits for nobody"
         assert not any(task.done() for task in many)
         go_on.set()
         await asyncio.gather(*many)
@@ -43,10 +52,10 @@ def test_who_goes_away_keeps_the_place_until_the_work_ends(cloud: ApiCloud) -> N
         assert go_on.wait(30)
 
     async def main() -> None:
-        first = asyncio.create_task(core.in_request_thread("eve", long))
+        first = asyncio.create_task(of("eve", core.in_thread(long)))
         await asyncio.to_thread(started.wait, 30)
         first.cancel()
-        second = asyncio.create_task(core.in_request_thread("eve", lambda: None))
+        second = asyncio.create_task(of("eve", core.in_thread(lambda: None)))
         await asyncio.wait([first])
         assert not second.done(), "the first goes on"
         go_on.set()
@@ -55,15 +64,25 @@ def test_who_goes_away_keeps_the_place_until_the_work_ends(cloud: ApiCloud) -> N
     cloud.wait(main())
 
 
-def test_a_request_counts_for_the_project_of_its_token(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    owners, mia = [], cloud.new_user("mia", "garden")
-    plain = Core.in_request_thread
+def test_whatever_a_request_does_in_threads_counts_for_its_project(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners, plain = list[str | None](), Core.in_thread
 
-    async def told(core: Core, owner: str, work: Callable[[], Any]) -> Any:
-        owners.append(owner)
-        return await plain(core, owner, work)
+    async def told(core: Core, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        owners.append(OWNER.get())
+        return await plain(core, function, *args, **more)
 
-    monkeypatch.setattr(Core, "in_request_thread", told)
+    mia, browser = cloud.new_user("mia", "garden"), dashboard_support.member(cloud, "ann", "orchard")
+    account = Account(mia)
+    monkeypatch.setattr(Core, "in_thread", told)
     mia.get("/network/v2.0/networks")
     mia.post("/compute/v2.1/os-keypairs", {"keypair": {"name": "mine"}}, 200)
-    assert owners == [mia.project_id] * 2
+    account.container()
+    account.put("/c/o")
+    assert {*owners} == {mia.project_id}
+    browser.get("/dashboard/servers")
+    owners.clear()
+    browser.get("/dashboard/servers")
+    browser.post("/dashboard/new/keypairs", [("csrf", browser.csrf), ("name", "mine")])
+    assert len({*owners}) == 1 and not str(owners[0]).startswith("from"), owners

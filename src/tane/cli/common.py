@@ -92,6 +92,13 @@ class State:
         """The settings to end what runs by, or the usual ones where they cannot be read: it is to end all the same."""
         return _config_to_end(self)
 
+    def settings_can_be_read(self) -> bool:
+        try:
+            self.config()
+        except config.ConfigError:
+            return False
+        return True
+
     def prepare(self) -> None:
         """Make the folder, or close it to everybody else. Exits when it is somebody else's, or holds other things: the
         folder goes with the cloud."""

@@ -39,6 +39,7 @@ def down(
         print(f"tane: the host in {files.folder} is down; ./tane up starts its agent again")
     elif purge:
         database = files.config_to_end().database_url
+        unknown = not files.settings_can_be_read()
         if ids.copy_running(files.folder) is None:
             ids.forget(files.folder)
         try:
@@ -49,6 +50,8 @@ def down(
                 sys.exit(f"tane: the cloud in {files.folder} is down, but not all it held could be deleted: {error}")
         print(f"tane: the cloud in {files.folder} is gone, with all it held")
         print(f"tane: the guest image, which other clouds may use, stays in {cache_folder()}")
+        if unknown:
+            print("tane: but for a database elsewhere, if its settings named one")
         if database:
             # Another cloud may use it, and it is not ours to drop.
             print("tane: but for the database that database_url names: drop it before another cloud begins in it")

@@ -23,7 +23,7 @@ from tane.db import DatabaseUnavailable, DoesNotFit
 from tane.db.paging import TooManyKeys
 from tane.db.recording import ASKER
 from tane.linux import peers
-from tane.shares import Full, TakesLong
+from tane.shares import OWNER, Full, TakesLong
 from tane.web import codec, domains, mounting, pages
 from tane.web.access import permits
 from tane.web.addresses import Addresses
@@ -353,13 +353,16 @@ class Endpoint:
         if guarded and not token and not service.own_admission:
             raise Unauthorized("The request you have made requires authentication.")
         raw, data, caller = b"", None, None
+        whose = self._whose(req.scope, headers, token)
+        OWNER.set(whose)
+        req.scope[INCOMING].remember = functools.partial(self.requests.remember, headers.get("cookie", ""))
         if guarded and (token or service.own_admission):
             # A long body is kept until all of it is there.
             long = (req.content_length or 0) > core.config.limits.anonymous_body or "transfer-encoding" in headers
             long &= not candidates[0].stream
             if long and token:
                 caller = await self._caller(token, request_id)
-            req.scope[INCOMING].place = self.requests.enter(self._whose(req.scope, headers, token), large=long)
+            req.scope[INCOMING].place = self.requests.enter(whose, large=long)
         has_body = method in ("POST", "PUT", "PATCH") or bool(req.content_length)
         if has_body and not candidates[0].stream:
             if guarded and token and (req.content_length is None or req.content_length > FREE_BODY):
@@ -412,7 +415,7 @@ class Endpoint:
         else:
             work = functools.partial(self._serve, route, request, token, data, caller)
             try:
-                answer = await core.in_request_thread(self._whose(req.scope, headers, token), work)
+                answer = await core.in_thread(work)
             except NeedsHashing:
                 request.may_hash = True
                 answer = await core.in_hashing_thread(_owner(req.scope, request.remote), work)
@@ -440,9 +443,9 @@ class Endpoint:
         return caller
 
     def _whose(self, scope: dict[str, Any], headers: Mapping[str, str], token: str) -> str:
-        """Whom a request counts for: the project of its token, before that is looked at in the database; who has none
-        that this cloud issued, for where they come from."""
-        owner = (self.requests.owner(token) or self.identity.owner(self.core, token)) if token else None
+        """Whom a request counts for: the project of its token or session, else the address it comes from."""
+        owner = self.requests.owner(token or headers.get("cookie", ""))
+        owner = owner or (self.identity.owner(self.core, token) if token else None)
         return owner or f"from {_owner(scope, self.addresses.client(scope, headers))}"
 
     def _serve(self, route: Route, request: Request, token: str, data: Any, caller: Context | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tane.shares import OWNER
 from tane.web.errors import BadRequest
 from tane.web.limits import Place
 from tane.web.protocol import READ_INTO, pour
@@ -23,6 +24,8 @@ class Incoming:
         self._asks_first = any(name == b"expect" for name, _ in scope["headers"])
         self.place: Place | None = None
         """What the request holds, until its answer is taken."""
+        self.remember: Callable[[str], None] = lambda _owner: None
+        """Keeps whom the requests of the same session of a browser count for."""
 
     def leave(self) -> None:
         """Give back what the request holds."""
@@ -35,9 +38,11 @@ class Incoming:
             self.place.grow()
 
     def count_for(self, owner: str) -> None:
-        """The request counts for ``owner`` from now on. :raises Full:"""
+        """The request counts for ``owner`` from now on; later ones of its session at once. :raises Full:"""
         if self.place is not None:
             self.place.count_for(owner)
+        OWNER.set(owner)
+        self.remember(owner)
 
     def forget(self) -> None:
         """Of a body that has been read by its events nothing is kept."""

@@ -242,11 +242,16 @@ class Requests:
 
     def learn(self, token: str, ctx: Context) -> None:
         """Whom the requests of a valid token count for from now on."""
-        if token in self._owners:
+        if token not in self._owners:
+            self.remember(token, ctx.project_id or ctx.user_id)
+
+    def remember(self, shown: str, owner: str) -> None:
+        """Whom the requests count for that show this: a token, a session's cookie ("" shows nothing)."""
+        if not shown:
             return
         if len(self._owners) >= MOST_TOKENS:
             self._owners.clear()
-        self._owners[token] = ctx.project_id or ctx.user_id
+        self._owners[shown] = owner
 
 
 class Place:

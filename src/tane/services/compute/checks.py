@@ -25,19 +25,10 @@ def in_error(tx: Tx) -> Iterator[Finding]:
 
 
 def of_nobody(tx: Tx) -> Iterator[Finding]:
-    """Whoever may delete a project may do so while something is in it: that stays, and no list but this one tells."""
-    counted = (
-        select(server.c.project_id, func.count().label("many")).where(~server.c.deleted).group_by(server.c.project_id)
-    )
-    found = {row.project_id: row.many for row in tx.all(counted)}
-    gone = identity.without_project(tx, found)
-    if gone:
-        yield Finding(
-            "warning",
-            f"{sum(found[one] for one in gone)} server(s) are of projects that were deleted.",
-            "Nobody sees them, and nobody pays for them.",
-            f"openstack server list --all-projects --project {gone[0]}, then delete",
-        )
+    """What is left of projects that were deleted."""
+    owner = server.c.project_id
+    counted = select(owner, func.count().label("many")).where(~server.c.deleted).group_by(owner)
+    yield from identity.of_nobody(tx, "server", {row.project_id: row.many for row in tx.all(counted)})
 
 
 CHECKS = (in_error, of_nobody)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,12 +12,13 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.finding import Finding
 from tane.services.identity.domain import authentication, catalog, guest_calls, guests, signatures, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
 from tane.services.identity.domain.ec2_tokens import EXPIRED, SignedCall, caller_of_ec2, caller_of_s3, project_of
 from tane.services.identity.domain.memory import Desk, NotRemembered
 from tane.services.identity.schemas import AppCredentialMethod, AuthIn, IdentityIn
-from tane.services.identity.store import limits, rows
+from tane.services.identity.store import limits, projects, rows
 from tane.services.identity.tables import project, trust, user
 from tane.web.access import AccessRule
 from tane.web.context import Context
@@ -256,10 +257,17 @@ def endpoint_url(core: Core, project_id: str, service_type: str, region: str, in
     return None
 
 
-def without_project(tx: Tx, project_ids: Iterable[str]) -> list[str]:
-    """Those of the ids that no project has (any more), sorted."""
-    wanted = sorted(set(project_ids))
-    return [one for one in wanted if rows.get(tx, project, one) is None]
+def of_nobody(tx: Tx, noun: str, counted: Mapping[str, int]) -> Iterator[Finding]:
+    """The doctor's finding that there are things (``counted`` by project) of projects that are no longer there: whoever
+    may delete a project may do so while something is in it."""
+    gone = sorted(counted.keys() - projects.known(tx, [*counted]))
+    if gone:
+        yield Finding(
+            "warning",
+            f"{sum(counted[one] for one in gone)} {noun}(s) are of projects that were deleted.",
+            "Nobody sees them, and nobody pays for them.",
+            f"openstack {noun} list --all-projects --project {gone[0]}, then delete",
+        )
 
 
 def project_row(tx: Tx, project_id: str) -> Row[Any] | None:

@@ -25,17 +25,9 @@ def in_error(tx: Tx) -> Iterator[Finding]:
 
 
 def of_nobody(tx: Tx) -> Iterator[Finding]:
-    """Whoever may delete a project may do so while something is in it: that stays, and no list but this one tells."""
+    """What is left of projects that were deleted."""
     counted = select(volume.c.project_id, func.count().label("many")).group_by(volume.c.project_id)
-    found = {row.project_id: row.many for row in tx.all(counted)}
-    gone = identity.without_project(tx, found)
-    if gone:
-        yield Finding(
-            "warning",
-            f"{sum(found[one] for one in gone)} volume(s) are of projects that were deleted.",
-            "Nobody sees them, and nobody pays for them.",
-            f"openstack volume list --all-projects --project {gone[0]}, then delete",
-        )
+    yield from identity.of_nobody(tx, "volume", {row.project_id: row.many for row in tx.all(counted)})
 
 
 CHECKS = (in_error, of_nobody)

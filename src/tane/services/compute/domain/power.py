@@ -70,10 +70,8 @@ def alike(tx: Tx, host_id: str, states: Mapping[str, GuestState], *, started: st
 
 
 def _as_its_row_says(row: Row[Any], state: GuestState) -> bool:
-    if row.task_state is not None:
+    if row.task_state is not None or row.vm_state not in SHOULD_BE_THERE:
         return True
-    if state == "absent" or row.vm_state not in SHOULD_BE_THERE:
-        return state != "absent"
     by_itself = state in GONE if row.vm_state == "active" else state == "running" and row.vm_state == "stopped"
     return not by_itself and row.power_state == POWER_OF_GUEST[state]
 

@@ -223,6 +223,7 @@ def known(request: Request) -> Visit:
     except Unauthorized:
         sessions.close_if_over(request.core, session)
         raise Nobody from None
+    request.count_for(request.ctx.project_id or session.user_id)
     found.session = session
     found.elsewhere = _elsewhere(request, session)
     request.admitted()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from tane.core import Core
 from tane.db import Tx
 from tane.services.object.domain import access, acl, copies, locks, metadata, room
 from tane.services.object.domain.access import Visit
@@ -83,11 +84,15 @@ def create(request: Request, at: tuple[str, str], changes: Mapping[str, str], *,
             return False
         if refused is not None:
             raise refused
-        account_id = access.account_of(request, tx, visit)
-        room.check_containers(tx, request.core, account_id)
-        places.add_container(tx, account_id, at[1], wanted)
+        add(tx, request.core, access.account_of(request, tx, visit), at[1], wanted)
         _change(request, tx, Visit(*at, "", places.place(tx, *at), True), changes)
         return True
+
+
+def add(tx: Tx, core: Core, account_id: int, name: str, policy: str) -> int:
+    """One that a client asked for, in whatever way. :raises TooManyContainers:"""
+    room.check_containers(tx, core, account_id)
+    return places.add_container(tx, account_id, name, policy)
 
 
 def change(request: Request, at: tuple[str, str], changes: Mapping[str, str]) -> None:

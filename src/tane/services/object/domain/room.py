@@ -59,7 +59,7 @@ def check_room(core: Core) -> None:
 
 def check_marker(core: Core, versions_mode: str) -> None:
     """What is deleted where versions are kept leaves a row more. :raises InsufficientStorage:"""
-    if versions_mode:
+    if versions_mode in ("enabled", "history"):
         check_room(core)
 
 
