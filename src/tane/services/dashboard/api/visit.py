@@ -346,9 +346,10 @@ def check_origin(found: Visit) -> None:
     headers = found.request.headers
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is None and origin is not None:
-        # Browsers say it to sites with TLS alone. A proxy that ends TLS changes the scheme, not the host.
-        own = urlsplit(found.request.base_url).netloc
-        site = "same-origin" if urlsplit(origin).netloc == own else "cross-site"
+        # Browsers say it to sites with TLS alone. A proxy that ends TLS changes the scheme, not the host; no page of
+        # another site makes a browser name another host than the one it asks.
+        own = (urlsplit(found.request.base_url).netloc, headers.get("host", ""))
+        site = "same-origin" if urlsplit(origin).netloc in own else "cross-site"
     if site not in ("same-origin", "none", None):
         raise Forbidden(found.words("Forms of other sites are not taken."))
 
