@@ -56,7 +56,10 @@ class Agents:
     def refuse_ended(self) -> None:
         for one in self.processes:
             if one.poll() is not None:
-                raise RuntimeError(f"a process of hosts has ended: see {self.folder}")
+                raise RuntimeError(f"a process of hosts has ended: {self._log_end()}")
+
+    def _log_end(self) -> str:
+        return " / ".join(log.read_text()[-500:] for log in self.folder.glob("*.log"))
 
     def stop(self) -> None:
         for one in self.processes:
@@ -158,7 +161,7 @@ class Scale:
     async def idle(self) -> None:
         # What the boots left behind is not idle.
         await asyncio.sleep(IDLE_SECONDS)
-        self.note("idle, % of a core", 100 * await self._used(lambda: asyncio.sleep(IDLE_SECONDS), IDLE_SECONDS))
+        self.note("idle, % of a core", 100 * await self._used(lambda: asyncio.sleep(IDLE_SECONDS)))
         self.note("memory of the cloud, MB PSS", pss_mb([self.pid]))
 
     async def changes(self) -> None:
@@ -186,17 +189,20 @@ class Scale:
                     body = {"port": {"security_groups": [*port["security_groups"], group]}}
                     await self.cloud.call("PUT", f"{self.network}/ports/{port['id']}", body)
 
-        used = await self._used(work, CHANGES_SECONDS)
-        self.note(f"at {CHANGES} changes a second, % of a core", 100 * used)
+        begun = time.monotonic()
+        used = await self._used(work)
+        self.note("changes a second", CHANGES * CHANGES_SECONDS / (time.monotonic() - begun))
+        self.note(f"at {CHANGES:g} changes a second, % of a core", 100 * used)
         self.note("of them the latest began late by, s", late)
 
-    async def _used(self, work: Callable[[], Any], seconds: float) -> float:
-        before = tree_cpu(self.pid)
+    async def _used(self, work: Callable[[], Any]) -> float:
+        """CPU seconds a second."""
+        before, begun = tree_cpu(self.pid), time.monotonic()
         await work()
-        return (tree_cpu(self.pid) - before) / seconds
+        return (tree_cpu(self.pid) - before) / (time.monotonic() - begun)
 
     async def settled(self, own: Any, count: int) -> None:
-        """From the stop of the cloud to all hosts back and a new port's groups taken by the last of them."""
+        """From the stop of the cloud to all hosts back, and to a new server that runs."""
         await self.cloud.http.aclose()
         begun = time.monotonic()
         own.restart()
@@ -207,7 +213,7 @@ class Scale:
         waiting = f"{self.network}/ports?limit=1&status=BUILD&fields=id"
         await self.cloud.until(waiting, lambda body: not body["ports"], every=0.5)
         await self._probe()
-        self.note("settled after a restart, s", time.monotonic() - begun)
+        self.note("a new server runs after a restart, s", time.monotonic() - begun)
 
     async def _probe(self) -> None:
         """A server that is made now has its address: what was due to the hosts before it has been done."""

@@ -26,8 +26,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SLOW_THREADS = 16
 LONG_THREADS, MOST_WAITING, MOST_OF_ONE = 3, 256, 64
-FOR_OTHERS = 3
-"""Threads that the requests of one owner leave to others: these would else wait for all of them, and share the
+OF_ONE = 5 / 8
+"""Of the threads, for the requests of one owner at a time: others would else wait for all of these, and share the
 interpreter with more of them."""
 
 
@@ -64,7 +64,7 @@ class Core:
 
     def __post_init__(self) -> None:
         threads = self.config.handler_threads
-        self.requests = Turns(threads, UNBOUNDED, UNBOUNDED, most=max(1, threads - FOR_OTHERS))
+        self.requests = Turns(threads, UNBOUNDED, UNBOUNDED, most=max(1, int(threads * OF_ONE)))
         limits, places = self.config.limits, max(1, self.config.password_threads)
         self.hashing_threads = ThreadPoolExecutor(places, thread_name_prefix="tane-hash")
         self.hashing = Turns(places, limits.logins, limits.logins_per_address)
