@@ -50,6 +50,7 @@ LANDED = {
     "0025_stack_snapshots.py": "3fbe6eb0f3486c05100dc7a05d8435a27319fe3866ff0408cef138b03d9a3078",
     "0026_console_rights.py": "4e223d46437f9f2358b490e537b174b34aae06f4165a4169255493179a0fbcce",
     "0027_replaced_members.py": "16d1fb36ffe3435643f050f7e9045a3464b4fe1f867b8392a236bfb4715c8e18",
+    "0030_providers.py": "06ecb7e8658c01cb8dd6afc15a40507d8619df014adb0f528162f62a00fd38c2",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tane.services.compute.domain import demands
 from tane.services.compute.domain import extra_specs as known_specs
 from tane.web.errors import BadRequest
 from tane.wire import grammar
@@ -144,7 +145,8 @@ RECORDED = ("kernel_id", "ramdisk_id", "os_command_line", "os_admin_user", *PROP
 
 def recorded(properties: Mapping[str, str]) -> dict[str, str]:
     """The properties a server keeps: whoever changes its image later changes nothing about it."""
-    return {name: properties[name] for name in RECORDED if properties.get(name)}
+    kept = {name: properties[name] for name in RECORDED if properties.get(name)}
+    return kept | {name: value for name, value in properties.items() if demands.is_trait(name)}
 
 
 def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int) -> Hardware:
@@ -153,17 +155,23 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int
     :raises BadRequest: a property or an extra spec that is not done, or has a value that is none.
     """
     _refuse_command_line(properties)
+    demands.of(properties, extra_specs)
     fields: Fields = {}
     for name, value in properties.items():
         if name in PROPERTIES:
             fields |= _read("Image property", name, value, PROPERTIES[name])
-        elif _named(name, NOT_DONE) and value.lower() not in NO_VALUES and value != "optional":
+        elif (
+            not demands.is_trait(name)
+            and _named(name, NOT_DONE)
+            and value.lower() not in NO_VALUES
+            and value != "optional"
+        ):
             raise BadRequest(f"Image property {name} is not supported by this cloud.")
     watchdog = {"watchdog": fields["watchdog"]} if "watchdog" in fields else {}
     for name, value in extra_specs.items():
         if name in EXTRA_SPECS:
             fields |= _read("Flavor extra spec", name, value, EXTRA_SPECS[name])
-        elif known_specs.acted_on(name):
+        elif known_specs.acted_on(name) and not demands.is_one(name):
             raise BadRequest(f"Flavor extra spec {name} is not supported by this cloud.")
     fields |= watchdog
     _refuse_contradictions(fields)
