@@ -44,6 +44,8 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str]) -> Demands
     traits: dict[str, set[str]] = {REQUIRED: set(), FORBIDDEN: set()}
     for kind, named in (("Image property", properties), ("Flavor extra spec", extra_specs)):
         for name, value in named.items():
+            if name.startswith("trait:") and not is_trait(name):
+                raise BadRequest(f"{kind} {name} names no trait: use capital letters, digits and underscores.")
             if is_trait(name):
                 if value not in traits:
                     raise BadRequest(f"{kind} {name} has the value {value!r}: use one of required, forbidden.")

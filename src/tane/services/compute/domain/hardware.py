@@ -136,7 +136,7 @@ NOT_DONE = (
     *("hw_mem_encryption", "hw_mem_encryption_model", "hw_locked_memory", "hw_pmu", "hw_time_hpet", "hw_viommu_model"),
     *("hw_virtio_packed_ring", "hw_emulation_architecture", "hw_maxphysaddr_mode", "hw_maxphysaddr_bits"),
     *("hw_firmware_stateless", "hw_pci_numa_affinity_policy", "hw_ephemeral_encryption", "img_hide_hypervisor_id"),
-    *("img_config_drive", "trait:", "resources:", "img_linked_clone", "hw_sound_model"),
+    *("img_config_drive", "trait_:", "resources:", "resources_:", "img_linked_clone", "hw_sound_model"),
 )
 """Image properties that Nova acts on and Tane does not yet; one that ends in a mark stands for all that begin so."""
 
@@ -160,12 +160,7 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int
     for name, value in properties.items():
         if name in PROPERTIES:
             fields |= _read("Image property", name, value, PROPERTIES[name])
-        elif (
-            not demands.is_trait(name)
-            and _named(name, NOT_DONE)
-            and value.lower() not in NO_VALUES
-            and value != "optional"
-        ):
+        elif _named(name, NOT_DONE) and value.lower() not in NO_VALUES and value != "optional":
             raise BadRequest(f"Image property {name} is not supported by this cloud.")
     watchdog = {"watchdog": fields["watchdog"]} if "watchdog" in fields else {}
     for name, value in extra_specs.items():
@@ -193,7 +188,7 @@ def root_device(machine: Hardware) -> str:
 
 def _named(name: str, listed: tuple[str, ...]) -> bool:
     # Those of a request group carry its name: ``resources2:VCPU``, ``trait_NIC:HW_NIC_OFFLOAD_TSO``.
-    name = re.sub(r"^(resources|trait)[\w-]*:", r"\1:", name)
+    name = re.sub(r"^(resources|trait)[\w-]+:", r"\1_:", name)
     return any(name == entry or (not entry[-1].isalnum() and name.startswith(entry)) for entry in listed)
 
 
