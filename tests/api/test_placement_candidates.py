@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.api.compute_support import V, make_flavor, make_image, queries
 from tests.api.test_placement import P, at, only_provider
 from tests.support import OTHER_HOST_ID, ApiCloud, Caller, second_host
@@ -94,36 +92,36 @@ def test_groups_of_a_request_are_met_by_one_host(cloud: ApiCloud) -> None:
     assert found(admin, "resources1=VCPU:1&required1=COMPUTE_NODE", version="1.25") == 1
 
 
-@pytest.mark.parametrize(
-    ("query", "version"),
-    [
-        ("", "1.39"),
-        ("resources=", "1.39"),
-        ("resources=VCPU", "1.39"),
-        ("resources=VCPU:0", "1.39"),
-        ("resources=VCPU:99999999999", "1.39"),
-        ("resources=CUSTOM_NONE:1", "1.39"),
-        ("resources=VCPU:1&required=CUSTOM_NONE", "1.39"),
-        ("resources=VCPU:1&required=", "1.39"),
-        ("resources=VCPU:1&required=COMPUTE_NODE,!COMPUTE_NODE", "1.39"),
-        ("resources=VCPU:1&required=in:COMPUTE_NODE", "1.38"),
-        ("resources=VCPU:1&required=!COMPUTE_NODE", "1.21"),
-        ("resources=VCPU:1&required=COMPUTE_NODE", "1.16"),
-        ("resources=VCPU:1&limit=0", "1.39"),
-        ("resources=VCPU:1&limit=1", "1.15"),
-        ("resources=VCPU:1&member_of=here", "1.39"),
-        ("resources=VCPU:1&in_tree=here", "1.39"),
-        ("resources1=VCPU:1&resources2=VCPU:1", "1.39"),
-        ("resources1=VCPU:1&resources2=VCPU:1&group_policy=some", "1.39"),
-        ("resources_A=VCPU:1", "1.32"),
-        ("resources=VCPU:1&required_A=COMPUTE_NODE", "1.39"),
-        ("resources=VCPU:1&same_subtree=_A", "1.39"),
-        ("resources=VCPU:1&color=red", "1.39"),
-    ],
+WRONG = (
+    ("", "1.39"),
+    ("resources=", "1.39"),
+    ("resources=VCPU", "1.39"),
+    ("resources=VCPU:0", "1.39"),
+    ("resources=VCPU:99999999999", "1.39"),
+    ("resources=CUSTOM_NONE:1", "1.39"),
+    ("resources=VCPU:1&required=CUSTOM_NONE", "1.39"),
+    ("resources=VCPU:1&required=", "1.39"),
+    ("resources=VCPU:1&required=COMPUTE_NODE,!COMPUTE_NODE", "1.39"),
+    ("resources=VCPU:1&required=in:COMPUTE_NODE", "1.38"),
+    ("resources=VCPU:1&required=!COMPUTE_NODE", "1.21"),
+    ("resources=VCPU:1&required=COMPUTE_NODE", "1.16"),
+    ("resources=VCPU:1&limit=0", "1.39"),
+    ("resources=VCPU:1&limit=1", "1.15"),
+    ("resources=VCPU:1&member_of=here", "1.39"),
+    ("resources=VCPU:1&in_tree=here", "1.39"),
+    ("resources1=VCPU:1&resources2=VCPU:1", "1.39"),
+    ("resources1=VCPU:1&resources2=VCPU:1&group_policy=some", "1.39"),
+    ("resources_A=VCPU:1", "1.32"),
+    ("resources=VCPU:1&required_A=COMPUTE_NODE", "1.39"),
+    ("resources=VCPU:1&same_subtree=_A", "1.39"),
+    ("resources=VCPU:1&color=red", "1.39"),
 )
-def test_what_cannot_be_asked_is_refused(cloud: ApiCloud, query: str, version: str) -> None:
-    [error] = asked(cloud.admin, query, 400, version)["errors"]
-    assert error["detail"]
+
+
+def test_what_cannot_be_asked_is_refused(cloud: ApiCloud) -> None:
+    for query, version in WRONG:
+        [error] = asked(cloud.admin, query, 400, version)["errors"]
+        assert error["detail"], query
 
 
 def test_candidates_cost_as_many_queries_however_many_hosts_there_are(cloud: ApiCloud) -> None:
