@@ -206,6 +206,8 @@ def test_traits_of_flavors_and_images_choose_the_host(cloud: ApiCloud, garden: P
     def host_of(server: str) -> Any:
         return admin.get(f"{V}/servers/{server}").json()["server"]["OS-EXT-SRV-ATTR:host"]
 
+    plain = garden.server("plain", networks="none")
+    assert host_of(plain) == "host-1"
     specs(garden, trait__CUSTOM_FAST="required")
     assert host_of(garden.server("fast", networks="none")) == "host-2"
     specs(garden, trait__CUSTOM_FAST="forbidden")
@@ -218,6 +220,8 @@ def test_traits_of_flavors_and_images_choose_the_host(cloud: ApiCloud, garden: P
     assert "require and forbid" in both["badRequest"]["message"]
     admin.delete(f"{V}/flavors/{garden.flavor_id}/os-extra_specs/trait:CUSTOM_FAST", 200)
     assert host_of(garden.server("by-image", networks="none")) == "host-2"
+    refused = garden.act(plain, "rebuild", {"imageRef": garden.image_id}, 400).json()
+    assert "has not the traits" in refused["badRequest"]["message"]
 
 
 def test_a_demand_that_means_nothing_is_refused(garden: Project) -> None:
