@@ -51,7 +51,7 @@ WITHOUT_SCHEMA = {
     # Not built: answered 501 whatever is in it.
     ("placement", "/resource_providers"),
     ("placement", "/allocations"),
-    ("placement", "/resource_classes"),
+    ("placement", "/reshaper"),
     ("image", "/v2/cache/prune"),
     ("image", "/v2/metadefs/namespaces/{namespace}/tags/{tag_name}"),
     ("image", "/v2/images/{image_id}/actions/reactivate"),

@@ -54,9 +54,12 @@ UNTOLD = {
     "rating_fact": "what events tell, written down for bills",
     "rating_name": "what events tell, written down for bills",
     "rating_position": "up to which event that is written down",
+    "provider": "what administrators say to the scheduler of hosts",
     "revoked_token": "tokens are no resources",
+    "resource_class": "names of the administrators' own",
     "stack_event": "what the changes of stacks and their resources tell",
     "stack_files": "files of templates, kept once for all stacks of a project",
+    "trait": "names of the administrators' own",
     "user_old_password": "digests that may not come again",
 }
 """Tables whose changes are nobody's to follow, and why."""

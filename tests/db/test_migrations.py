@@ -50,6 +50,7 @@ LANDED = {
     "0025_stack_snapshots.py": "3fbe6eb0f3486c05100dc7a05d8435a27319fe3866ff0408cef138b03d9a3078",
     "0026_console_rights.py": "4e223d46437f9f2358b490e537b174b34aae06f4165a4169255493179a0fbcce",
     "0027_replaced_members.py": "16d1fb36ffe3435643f050f7e9045a3464b4fe1f867b8392a236bfb4715c8e18",
+    "0028_providers.py": "cbcfbffa48584ff02f78d98f435a8de0103258e996287cfa069d9338231ad5da",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

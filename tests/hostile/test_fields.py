@@ -51,6 +51,7 @@ ALARM_TYPES = (
 )
 
 REASONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "placement": {},
     "identity": {
         TEXT: (
             *(

@@ -51,9 +51,10 @@ def of_consumer(tx: Tx, consumer_id: str) -> dict[str, dict[str, int]]:
     return found
 
 
-def of_host(tx: Tx, host_id: str) -> dict[str, dict[str, int]]:
-    """Consumer → resource class → amount that is claimed of one host."""
-    found: dict[str, dict[str, int]] = {}
-    for row in tx.all(select(allocation).where(allocation.c.host_id == host_id).order_by(allocation.c.consumer_id)):
-        found.setdefault(row.consumer_id, {})[row.resource_class] = row.amount
+def of_consumers_on(tx: Tx, host_id: str) -> dict[str, dict[str, dict[str, int]]]:
+    """Consumer → host id → resource class → amount, of all hosts, for the consumers that claim something of one."""
+    here = select(allocation.c.consumer_id).where(allocation.c.host_id == host_id)
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for row in tx.all(select(allocation).where(allocation.c.consumer_id.in_(here)).order_by(allocation.c.consumer_id)):
+        found.setdefault(row.consumer_id, {}).setdefault(row.host_id, {})[row.resource_class] = row.amount
     return found

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.hosts.tables import host, host_authority, host_certificate, host_token
+from tane.hosts.tables import host, host_authority, host_certificate, host_token, provider
 
 ALIVE = timedelta(seconds=60)
 INNER = ipaddress.IPv4Network("100.64.0.0/10")
@@ -108,6 +108,7 @@ def disown(tx: Tx, host_id: str) -> None:
 def remove(tx: Tx, host_id: str) -> None:
     """Forget the host."""
     disown(tx, host_id)
+    tx.execute(delete(provider).where(provider.c.host_id == host_id))
     tx.execute(delete(host).where(host.c.id == host_id))
 
 

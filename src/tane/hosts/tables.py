@@ -39,6 +39,19 @@ allocation = Table(
 )
 Index("ix_allocation_host", allocation.c.host_id, allocation.c.resource_class, allocation.c.amount)
 
+provider = Table(
+    "provider",
+    metadata,
+    Column("host_id", String(36), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    # Resource class → what an administrator set of it.
+    Column("inventories", JSON, nullable=False),
+    Column("traits", JSON, nullable=False),
+    Column("aggregates", JSON, nullable=False),
+    Column("updated_at", DateTime, nullable=False),
+)
+"""What administrators say of hosts beside what hosts say; one of which nobody says anything has no row."""
+
 host_authority = Table(
     "host_authority",
     metadata,

@@ -50,6 +50,15 @@ def test_what_is_not_done_is_refused_by_its_name(name: str) -> None:
         hardware.of({full: "required"}, {}, 1)
 
 
+def test_a_trait_of_an_image_is_kept_and_has_a_name_and_a_meaning() -> None:
+    wanted = {"trait:CUSTOM_FAST": "required"}
+    assert hardware.of(wanted, {"resources:VCPU": "2"}, 1) == hardware.of({}, {}, 1)
+    assert hardware.recorded({**wanted, "mine": "x"}) == wanted
+    for name, value in (("trait:fast", "required"), ("trait:CUSTOM_FAST", "perhaps")):
+        with pytest.raises(BadRequest, match=f"Image property {name}"):
+            hardware.of({name: value}, {}, 1)
+
+
 ACTED_ON = sorted(extra_specs.NAMESPACES.keys() - set(extra_specs.OTHERS))
 
 
@@ -58,10 +67,8 @@ ACTED_ON = sorted(extra_specs.NAMESPACES.keys() - set(extra_specs.OTHERS))
     [
         *(f"{namespace}:something" for namespace in ACTED_ON),
         *(
-            "resources:VCPU",
             "resources2:VCPU",
             "resources_NIC:CUSTOM_NIC",
-            "trait:HW_CPU_X86_AVX2",
             "trait1:HW_CPU_X86_AVX2",
         ),
         *("group_policy", "hide_hypervisor_id"),

@@ -14,12 +14,13 @@ from tane.services.compute.domain.power import guest_changed
 from tane.services.compute.domain.replacing import awake_since
 from tane.services.compute.domain.scheduler import zones
 from tane.services.compute.domain.vitals import Vital, lost_hosts, vitals
-from tane.services.compute.store import block_devices, groups, migrations, servers
+from tane.services.compute.store import block_devices, consumers, groups, migrations, servers
 
 __all__ = [
     "Vital",
     "aggregates_by_host",
     "awake_since",
+    "consumer",
     "disks_on",
     "guest_changed",
     "living",
@@ -29,6 +30,7 @@ __all__ = [
     "server_exists",
     "servers_by_host",
     "source_of_move",
+    "usages",
     "vitals",
     "zones",
 ]
@@ -40,6 +42,21 @@ async def metadata(
     """What a guest on the host gets from 169.254.169.254: (status, content type, body) for a request through its
     port."""
     return await metadata_tree.answer(core, host_id, port_id, path, headers)
+
+
+def consumer(tx: Tx, consumer_id: str) -> Any | None:
+    """The server or the move that is known as a consumer: (id, project_id, user_id, type: INSTANCE or MIGRATION)."""
+    return consumers.get(tx, consumer_id)
+
+
+def usages(tx: Tx, project_id: str, user_id: str | None) -> dict[str, tuple[int, dict[str, int]]]:
+    """INSTANCE, MIGRATION → (how many of a project's, or a user's in it, hold something; resource class → amount)."""
+    found: dict[str, tuple[int, dict[str, int]]] = {
+        kind: (number, {}) for kind, number in consumers.counts(tx, project_id, user_id).items()
+    }
+    for row in consumers.usages(tx, project_id, user_id):
+        found[row.type][1][row.resource_class] = int(row.amount)
+    return found
 
 
 def server_exists(tx: Tx, server_id: str) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.jobs import Order
-from tane.services.compute.domain import block_devices, hardware, quotas
+from tane.services.compute.domain import block_devices, demands, hardware, quotas, scheduler
 from tane.services.compute.domain.common import canonical_addresses, queue, refuse_locked, require, require_state
 from tane.services.compute.domain.create import (
     check_user_data,
@@ -130,6 +130,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
             raise BadRequest(f"Image {info.id} has no data but names snapshots of volumes: create a server from it.")
         _refuse_larger_image(tx, row, info)
         machine = hardware.of(info.properties, row.flavor["extra_specs"], row.vcpus)
+        scheduler.refuse_traits(tx, row.host_id, demands.of(info.properties, row.flavor["extra_specs"]))
         require_kernel(tx, ctx, info.properties, (row.project_id, info.owner))
         if "key_name" in values:
             values["public_key"] = _public_key(tx, ctx, values["key_name"])

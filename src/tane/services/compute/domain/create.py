@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import secrets
 import string
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import allocations
 from tane.hosts import store as hosts
-from tane.services.compute.domain import block_devices, flavors, hardware, keypairs, quotas, scheduler
+from tane.services.compute.domain import block_devices, demands, flavors, hardware, keypairs, quotas, scheduler
 from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id, queue
 from tane.services.compute.domain.states import NOSTATE
 from tane.services.compute.orders import CREATE_SERVER, CreateServer
@@ -179,7 +180,10 @@ def _resolve(tx: Tx, core: Core, ctx: Context, body: ServerCreateIn, hints: Sche
         image_properties=hardware.recorded(properties),
         root_device=hardware.root_device(machine),
         networks=_networks(tx, ctx, body),
-        wanted=_wanted(tx, core, ctx, body, hints, flavor, disks, count),
+        wanted=dataclasses.replace(
+            _wanted(tx, core, ctx, body, hints, flavor, disks, count),
+            demands=demands.of(properties, flavor.extra_specs),
+        ),
         public_key=public_key,
         admin_pass=body.adminPass or new_password(),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tane.services.compute.domain import demands
 from tane.services.compute.domain import extra_specs as known_specs
 from tane.web.errors import BadRequest
 from tane.wire import grammar
@@ -135,7 +136,7 @@ NOT_DONE = (
     *("hw_mem_encryption", "hw_mem_encryption_model", "hw_locked_memory", "hw_pmu", "hw_time_hpet", "hw_viommu_model"),
     *("hw_virtio_packed_ring", "hw_emulation_architecture", "hw_maxphysaddr_mode", "hw_maxphysaddr_bits"),
     *("hw_firmware_stateless", "hw_pci_numa_affinity_policy", "hw_ephemeral_encryption", "img_hide_hypervisor_id"),
-    *("img_config_drive", "trait:", "resources:", "img_linked_clone", "hw_sound_model"),
+    *("img_config_drive", "trait_:", "resources:", "resources_:", "img_linked_clone", "hw_sound_model"),
 )
 """Image properties that Nova acts on and Tane does not yet; one that ends in a mark stands for all that begin so."""
 
@@ -144,7 +145,8 @@ RECORDED = ("kernel_id", "ramdisk_id", "os_command_line", "os_admin_user", *PROP
 
 def recorded(properties: Mapping[str, str]) -> dict[str, str]:
     """The properties a server keeps: whoever changes its image later changes nothing about it."""
-    return {name: properties[name] for name in RECORDED if properties.get(name)}
+    kept = {name: properties[name] for name in RECORDED if properties.get(name)}
+    return kept | {name: value for name, value in properties.items() if demands.is_trait(name)}
 
 
 def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int) -> Hardware:
@@ -153,6 +155,7 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int
     :raises BadRequest: a property or an extra spec that is not done, or has a value that is none.
     """
     _refuse_command_line(properties)
+    demands.of(properties, extra_specs)
     fields: Fields = {}
     for name, value in properties.items():
         if name in PROPERTIES:
@@ -163,7 +166,7 @@ def of(properties: Mapping[str, str], extra_specs: Mapping[str, str], vcpus: int
     for name, value in extra_specs.items():
         if name in EXTRA_SPECS:
             fields |= _read("Flavor extra spec", name, value, EXTRA_SPECS[name])
-        elif known_specs.acted_on(name):
+        elif known_specs.acted_on(name) and not demands.is_one(name):
             raise BadRequest(f"Flavor extra spec {name} is not supported by this cloud.")
     fields |= watchdog
     _refuse_contradictions(fields)
@@ -185,7 +188,7 @@ def root_device(machine: Hardware) -> str:
 
 def _named(name: str, listed: tuple[str, ...]) -> bool:
     # Those of a request group carry its name: ``resources2:VCPU``, ``trait_NIC:HW_NIC_OFFLOAD_TSO``.
-    name = re.sub(r"^(resources|trait)[\w-]*:", r"\1:", name)
+    name = re.sub(r"^(resources|trait)[\w-]+:", r"\1_:", name)
     return any(name == entry or (not entry[-1].isalnum() and name.startswith(entry)) for entry in listed)
 
 

@@ -17,7 +17,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.hosts import allocations
 from tane.hosts import store as hosts
-from tane.services.compute.domain import flavors, hardware, quotas, scheduler
+from tane.services.compute.domain import demands, flavors, hardware, quotas, scheduler
 from tane.services.compute.domain.actions import refuse_nowhere
 from tane.services.compute.domain.common import new_id, of_project, queue, refuse_locked, require, require_state
 from tane.services.compute.domain.create import id_of, new_password, refuse_too_small
@@ -182,6 +182,7 @@ def wanted_of(
         moves=row,
         elsewhere=elsewhere,
         like=hosts.get(tx, row.host_id) if live else None,
+        demands=demands.of(row.image_properties, flavor["extra_specs"]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,11 @@ from sqlalchemy.engine import Row
 
 from tane.config import Config
 from tane.db import Tx
-from tane.hosts import allocations, leases
+from tane.hosts import allocations, leases, offers
 from tane.hosts import store as hosts
+from tane.services.compute.domain.demands import NOTHING, Demands
 from tane.services.compute.store import groups, servers
+from tane.web.errors import BadRequest
 from tane.wire.documents import HostCapabilities
 
 log = structlog.get_logger()
@@ -45,48 +47,64 @@ class Wanted:
     elsewhere: bool = False
     like: Row[Any] | None = None
     """The host that it is on, when it goes on at the other one without being stopped."""
+    demands: Demands = NOTHING
 
     @property
     def amounts(self) -> dict[str, int]:
         """Resource class → amount."""
-        return {allocations.VCPU: self.vcpus, allocations.MEMORY_MB: self.ram_mb, allocations.DISK_GB: self.disk_gb}
+        own = {allocations.VCPU: self.vcpus, allocations.MEMORY_MB: self.ram_mb, allocations.DISK_GB: self.disk_gb}
+        return {**own, **self.demands.resources}
+
+
+_WORDS = {
+    allocations.VCPU: ("vcpus", ""),
+    allocations.MEMORY_MB: ("memory", " MB"),
+    allocations.DISK_GB: ("disk", " GB"),
+}
+_NONE = offers.Inventory(0)
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a host offers after its allocation ratios, and what is claimed of it."""
+    """What a host offers, what is claimed of it (resource class → amount), and its traits."""
 
-    vcpus: int
-    ram_mb: int
-    disk_gb: int
-    vcpus_used: int
-    ram_mb_used: int
-    disk_gb_used: int
+    inventories: Mapping[str, offers.Inventory]
+    claimed: Mapping[str, int]
+    traits: Collection[str]
+
+    def free(self, name: str) -> int:
+        """How much of a resource class is left; less than nothing where the host offered more before."""
+        return self.inventories.get(name, _NONE).capacity - self.claimed.get(name, 0)
 
     def missing(self, wanted: Wanted) -> list[str]:
         """What the host is short of, in words."""
-        parts = (
-            ("vcpus", "", wanted.vcpus, self.vcpus - self.vcpus_used, self.vcpus),
-            ("memory", " MB", wanted.ram_mb, self.ram_mb - self.ram_mb_used, self.ram_mb),
-            ("disk", " GB", wanted.disk_gb, self.disk_gb - self.disk_gb_used, self.disk_gb),
-        )
-        return [
-            f"{name} {amount}{unit} wanted, {max(free, 0)}{unit} of {total}{unit} free"
-            for name, unit, amount, free, total in parts
-            if amount > free
-        ]
+        found = []
+        for name, amount in wanted.amounts.items():
+            word, unit = _WORDS.get(name, (name, ""))
+            inventory, free = self.inventories.get(name, _NONE), self.free(name)
+            if amount > free:
+                left = f"{max(free, 0)}{unit} of {inventory.capacity}{unit} free"
+                found.append(f"{word} {amount}{unit} wanted, {left}")
+            elif amount and not inventory.takes(amount):
+                steps = f"{inventory.min_unit} to {inventory.max_unit} at once, by {inventory.step_size}"
+                found.append(f"{word} {amount}{unit} wanted, {steps}, of {free}{unit} free")
+        return found
 
 
-def room(config: Config, host: Row[Any], claimed: Mapping[str, int]) -> Room:
-    offered = host.capabilities
-    return Room(
-        vcpus=int(offered.get("vcpus", 0) * config.cpu_allocation_ratio),
-        ram_mb=int(max(offered.get("memory_mb", 0) - config.reserved_memory_mb, 0) * config.ram_allocation_ratio),
-        disk_gb=int(offered.get("disk_gb", 0) * config.disk_allocation_ratio),
-        vcpus_used=claimed.get(allocations.VCPU, 0),
-        ram_mb_used=claimed.get(allocations.MEMORY_MB, 0),
-        disk_gb_used=claimed.get(allocations.DISK_GB, 0),
-    )
+def room(config: Config, host: Row[Any], said: offers.Said, claimed: Mapping[str, int]) -> Room:
+    return Room(offers.inventories(config, host, said), claimed, offers.traits(host, said))
+
+
+def refuse_traits(tx: Tx, host_id: str, demands: Demands) -> None:
+    """:raises BadRequest: the host that a server stays on is not what its new image demands."""
+    host = hosts.get(tx, host_id)
+    if host is not None and _unfit(offers.traits(host, offers.said_of(tx, host_id)), demands):
+        raise BadRequest("The server's host has not the traits that its image and flavor demand.")
+
+
+def _unfit(traits: Collection[str], demands: Demands) -> str | None:
+    lacks, has = sorted(demands.required.difference(traits)), sorted(demands.forbidden.intersection(traits))
+    return f"without the trait {lacks[0]}" if lacks else f"with the trait {has[0]}" if has else None
 
 
 def local_gb(disk: int, ephemeral: int, swap_mb: int) -> int:
@@ -114,7 +132,7 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
 
     A forced host is not asked whether it is enabled, in the zone or roomy (as upstream), only whether it is up.
     """
-    claimed, zone_of = allocations.used(tx), zones(tx)
+    claimed, zone_of, said = allocations.used(tx), zones(tx), offers.said(tx)
     near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
     itself = wanted.moves.id if wanted.moves is not None else None
     peers = servers.hosts_of_group(tx, wanted.group.id, itself) if wanted.group is not None else {}
@@ -127,7 +145,7 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
     for host in rows:
         if "compute" not in host.roles or wanted.host not in (None, host.name):
             continue
-        space = room(config, host, claimed.get(host.id, {}))
+        space = room(config, host, said.get(host.id, offers.NOTHING), claimed.get(host.id, {}))
         reason = _refusal(tx, host, space, wanted, zone_of)
         if wanted.moves is not None and wanted.elsewhere and host.id == wanted.moves.host_id:
             reason = "the server's own"
@@ -141,7 +159,7 @@ def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
             reason = _group_refusal(wanted.group, host.id, peers)
         if reason is None:
             fitting.append(
-                ((_group_weight(wanted.group, peers.get(host.id, 0)), space.ram_mb - space.ram_mb_used), host)
+                ((_group_weight(wanted.group, peers.get(host.id, 0)), space.free(allocations.MEMORY_MB)), host)
             )
         else:
             refusals[host.name] = reason
@@ -176,7 +194,7 @@ def _refusal(tx: Tx, host: Row[Any], space: Room, wanted: Wanted, zone_of: dict[
     zone = zone_of.get(host.name, DEFAULT_ZONE)
     if wanted.zone is not None and wanted.zone != zone:
         return f"in zone {zone}, not {wanted.zone}"
-    return ", ".join(space.missing(wanted)) or None
+    return _unfit(space.traits, wanted.demands) or ", ".join(space.missing(wanted)) or None
 
 
 def _unlike(here: Row[Any], there: Row[Any]) -> str | None:

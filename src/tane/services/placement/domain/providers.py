@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Row
 
 from tane.config import Config
 from tane.core import Core
 from tane.db import Tx
-from tane.hosts import allocations
+from tane.hosts import allocations, offers
 from tane.hosts import store as hosts
+from tane.hosts.offers import Inventory, Said
 from tane.services.compute import interface as compute
+from tane.services.placement.domain.asked import Group
 from tane.web.errors import NotFound
-
-CLASSES = (allocations.VCPU, allocations.MEMORY_MB, allocations.DISK_GB)
-TRAITS = ("COMPUTE_NODE",)
-"""What can be said of every host (os-traits)."""
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """What a host has of one class, and how far over it may be promised."""
-
-    total: int
-    reserved: int
-    ratio: float
-
-    @property
-    def capacity(self) -> int:
-        return int((self.total - self.reserved) * self.ratio)
 
 
 @dataclass(frozen=True)
@@ -39,60 +26,124 @@ class Provider:
     """A compute host. ``used``: resource class → claimed amount."""
 
     row: Row[Any]
+    said: Said
     inventories: Mapping[str, Inventory]
     used: Mapping[str, int]
     aggregates: list[str]
+    traits: Collection[str]
+
+    @property
+    def generation(self) -> int:
+        return self.said.generation
+
+    def free(self, name: str) -> int:
+        return self.inventories[name].capacity - self.used.get(name, 0)
 
     def fits(self, wanted: Mapping[str, int]) -> bool:
-        """Whether so much of each class is free."""
+        """Whether so much of each class is free, and may be claimed at once."""
         return all(
-            name in self.inventories and amount <= self.inventories[name].capacity - self.used.get(name, 0)
+            name in self.inventories and amount <= self.free(name) and self.inventories[name].takes(amount)
             for name, amount in wanted.items()
         )
+
+    def satisfies(self, group: Group) -> bool:
+        """Whether it is what a group of a request asks for, and has what it asks for."""
+        inside, traits = {*self.aggregates}, {*self.traits}
+        return (
+            group.in_tree in (None, self.row.id)
+            and all(inside & one for one in group.member_of)
+            and not inside & group.not_member_of
+            and all(traits & one for one in group.required)
+            and not traits & group.forbidden
+            and self.fits(group.resources)
+        )
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A server, or a move of one, with what it holds: host id → resource class → amount. ``kind``: INSTANCE,
+    MIGRATION, or unknown."""
+
+    project_id: str
+    user_id: str
+    kind: str
+    held: Mapping[str, Mapping[str, int]]
+
+    @property
+    def generation(self) -> int:
+        """Another number whenever it holds something else: nobody but the cloud changes it, so that it need not be
+        counted."""
+        return generation(self.held)
+
+
+def generation(held: Mapping[str, Any]) -> int:
+    return zlib.crc32(msgspec.json.encode(held, order="deterministic")) & 0x7FFFFFFF
 
 
 def index(core: Core) -> list[Provider]:
     with core.db.read() as tx:
-        return _providers(tx, core.config)
+        return of_hosts(tx, core.config)
 
 
 def show(core: Core, provider_id: str) -> Provider:
     """:raises NotFound: there is no such compute host."""
-    for provider in index(core):
+    with core.db.read() as tx:
+        return require(tx, core.config, provider_id)
+
+
+def require(tx: Tx, config: Config, provider_id: str) -> Provider:
+    """:raises NotFound: there is no such compute host."""
+    for provider in of_hosts(tx, config):
         if provider.row.id == provider_id:
             return provider
     raise NotFound(f"No resource provider with uuid {provider_id} found")
 
 
-def claims(core: Core, provider_id: str) -> dict[str, dict[str, int]]:
-    """Consumer → resource class → amount. :raises NotFound:"""
-    show(core, provider_id)
+def claims(core: Core, provider_id: str) -> tuple[Provider, dict[str, dict[str, dict[str, int]]]]:
+    """The provider, and consumer → host id → resource class → amount, of those that claim something of it.
+
+    :raises NotFound:
+    """
     with core.db.read() as tx:
-        return allocations.of_host(tx, provider_id)
+        return require(tx, core.config, provider_id), allocations.of_consumers_on(tx, provider_id)
 
 
-def claimed_by(core: Core, consumer_id: str) -> dict[str, dict[str, int]]:
-    """Host id → resource class → amount; empty for who claims nothing."""
+def consumer(core: Core, consumer_id: str) -> tuple[Consumer | None, dict[str, int]]:
+    """Who holds something, None for who holds nothing; and the generations of the hosts that it holds something of."""
     with core.db.read() as tx:
-        return allocations.of_consumer(tx, consumer_id)
+        held, row = allocations.of_consumer(tx, consumer_id), compute.consumer(tx, consumer_id)
+        said = offers.said(tx) if held else {}
+    if not held:
+        return None, {}
+    if row is None:
+        found = Consumer("", "", "unknown", held)
+    else:
+        found = Consumer(row.project_id, row.user_id, row.type, held)
+    return found, {host_id: said.get(host_id, offers.NOTHING).generation for host_id in held}
 
 
-def _providers(tx: Tx, config: Config) -> list[Provider]:
-    used, aggregates = allocations.used(tx), compute.aggregates_by_host(tx)
+def usages(core: Core, project_id: str, user_id: str | None) -> dict[str, tuple[int, dict[str, int]]]:
+    """INSTANCE, MIGRATION → (how many hold something, resource class → amount)."""
+    with core.db.read() as tx:
+        return compute.usages(tx, project_id, user_id)
+
+
+def of_hosts(tx: Tx, config: Config) -> list[Provider]:
+    """All compute hosts, in as many queries however many they are."""
+    used, inside, said = allocations.used(tx), compute.aggregates_by_host(tx), offers.said(tx)
     return [
-        Provider(row, _inventories(row, config), used.get(row.id, {}), aggregates.get(row.name, []))
+        _provider(config, row, said.get(row.id, offers.NOTHING), used.get(row.id, {}), inside.get(row.name, []))
         for row in hosts.all_hosts(tx)
         if "compute" in row.roles
     ]
 
 
-def _inventories(row: Row[Any], config: Config) -> dict[str, Inventory]:
-    """Placement has no inventory of nothing."""
-    offered = row.capabilities
-    reserved = min(config.reserved_memory_mb, offered.get("memory_mb", 0))
-    found = {
-        allocations.VCPU: Inventory(offered.get("vcpus", 0), 0, config.cpu_allocation_ratio),
-        allocations.MEMORY_MB: Inventory(offered.get("memory_mb", 0), reserved, config.ram_allocation_ratio),
-        allocations.DISK_GB: Inventory(offered.get("disk_gb", 0), 0, config.disk_allocation_ratio),
-    }
-    return {name: inventory for name, inventory in found.items() if inventory.total}
+def _provider(config: Config, row: Row[Any], said: Said, used: Mapping[str, int], inside: list[str]) -> Provider:
+    return Provider(
+        row=row,
+        said=said,
+        inventories=offers.inventories(config, row, said),
+        used=used,
+        aggregates=[*inside, *(uuid for uuid in said.aggregates if uuid not in inside)],
+        traits=sorted(offers.traits(row, said)),
+    )
