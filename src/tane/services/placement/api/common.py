@@ -63,7 +63,7 @@ def not_built(request: Request) -> None:
     """:raises NotImplementedHere: always."""
     raise NotImplementedHere(
         "Providers are the compute hosts, which come and go by `tane host`, and what is claimed of them is held by the "
-        "servers that are there: neither is written by this API (docs/decisions/0035-placement-writes.md)."
+        "servers that are there: neither is written by this API (docs/decisions/0034-placement-writes.md)."
     )
 
 
