@@ -117,6 +117,52 @@ def test_who_asks_for_much_keeps_nobody_waiting(
     assert len(there.asked) == 2, "one of each project: this one's time is over"
 
 
+def test_who_has_more_alarms_than_a_pass_reads_keeps_nobody_waiting(
+    cloud: ApiCloud, there: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia, eve = cloud.new_user("mia", "garden"), cloud.new_user("eve", "shed")
+    for _ in range(12):
+        make(eve)
+    mine = make(mia)
+    monkeypatch.setattr(asking, "AT_ONCE", 4)
+    monkeypatch.setattr(asking, "OF_ONE", 0.0)
+    there.answer = lambda path, asked: (200, vector("7"))
+    assert state(cloud, mia, mine)[0] == "alarm"
+
+
+def test_projects_whose_alarms_take_long_have_turns_though_they_make_them_anew(
+    cloud: ApiCloud, there: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia = cloud.new_user("mia", "garden")
+    others = [cloud.new_user(f"eve{number}", f"shed{number}") for number in range(3)]
+    mine, theirs = make(mia), [(eve, [make(eve), make(eve)]) for eve in others]
+    monkeypatch.setattr(asking, "AT_A_TIME", 1)
+    monkeypatch.setattr(asking, "OF_ONE", 0.0)
+    first: list[bytes] = []
+
+    def answer(path: str, asked: bytes) -> tuple[int, bytes]:
+        first.append(asked)
+        return 200, vector("7")
+
+    class Once(asking._Turns):
+        """Whose time is over with one query."""
+
+        def take(self) -> Any:
+            return None if self.seen else super().take()
+
+    monkeypatch.setattr(asking, "_Turns", Once)
+    there.answer = answer
+    for _ in range(8):
+        cloud.advance(61)
+        for eve, alarms in theirs:
+            eve.delete(f"{V2}/alarms/{alarms.pop()['alarm_id']}")
+            alarms.append(make(eve))
+        asking.evaluate(cloud.core)
+    assert mia.get(f"{V2}/alarms/{mine['alarm_id']}").json()["state"] == "alarm"
+    counted = [sum(eve.project_id.encode() in asked for asked in first) for eve in (mia, *others)]
+    assert counted == [2, 2, 2, 2]
+
+
 def test_a_query_that_is_none_or_a_rule_with_more_is_refused(cloud: ApiCloud, there: Receiver) -> None:
     mia = cloud.new_user("mia", "garden")
     assert "info" in str(make(mia, "info(x)", 400))

@@ -140,8 +140,14 @@ def unseen(tx: Tx, limit: int, but: Sequence[str] = ()) -> list[Row[Any]]:
 
 
 def asking(tx: Tx, before: datetime, limit: int) -> list[Row[Any]]:
-    """Of the type prometheus, those that were not evaluated since then, or not as they are now; the longest first."""
+    """Of the type prometheus, those that were not evaluated since then, or not as they are now: one of each project,
+    then the second of each and so on, the longest first."""
     seen = alarm.c.evaluate_timestamp
     due = seen.is_(None) | (seen < alarm.c.timestamp) | (seen < before)
-    query = select(*LOOKED_AT).where(alarm.c.enabled, alarm.c.type == "prometheus", due)
-    return tx.all(query.order_by(func.coalesce(seen, datetime(1970, 1, 1)), alarm.c.id).limit(limit))
+    # Who makes alarms anew comes no earlier by that.
+    since = func.coalesce(seen, alarm.c.timestamp)
+    place = func.row_number().over(partition_by=alarm.c.project_id, order_by=(since, alarm.c.id)).label("place")
+    waiting = select(alarm.c.id, since.label("since"), place).where(alarm.c.enabled, alarm.c.type == "prometheus", due)
+    turns = waiting.subquery()
+    query = select(*LOOKED_AT).join(turns, turns.c.id == alarm.c.id)
+    return tx.all(query.order_by(turns.c.place, turns.c.since, alarm.c.id).limit(limit))
