@@ -29,6 +29,12 @@ def vector(*values: str) -> bytes:
     return json.dumps({"status": "success", "data": {"resultType": "vector", "result": found}}).encode()
 
 
+HISTOGRAMS = b"""{"status": "success", "data": {"resultType": "vector", "result":
+    [{"metric": {}, "histogram": [1800000000.1, {"count": "1", "sum": "2", "buckets": []}]}]}}"""
+ELSEWHERE = b"""{"status": "error", "errorType": "execution", "error":
+    "expanding series: receive series from Addr: 10.3.0.7:10901 LabelSets: {cluster=\\"prod\\"}: unavailable"}"""
+
+
 def make(mia: Caller, query: str = "ceilometer_cpu", status: int = 201, **more: Any) -> Any:
     rule = {"query": query, "threshold": 5, "comparison_operator": "gt", **more}
     return mia.post(f"{V2}/alarms", {"name": "x", "type": "prometheus", "prometheus_rule": rule}, status).json()
@@ -71,8 +77,11 @@ def test_an_alarm_follows_what_prometheus_says_of_the_projects_own_series(cloud:
     ("status", "body", "why"),
     [
         (200, vector(), "The query has no values of this project"),
-        (200, vector("NaN", "+Inf"), "The query has no values of this project"),
+        (200, vector("NaN", "NaN"), "The query has no values of this project"),
         (200, b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "has a matrix"),
+        (200, HISTOGRAMS, "the query has histograms, not values"),
+        (200, vector("x"), "Prometheus does not answer"),
+        (422, ELSEWHERE, "Prometheus cannot evaluate the query"),
         (400, b'{"status":"error","errorType":"bad_data","error":"parse error"}', "Prometheus: parse error"),
         (503, b'{"status":"error","errorType":"timeout","error":"query timed out"}', "Prometheus does not answer"),
         (200, b"<html>", "Prometheus does not answer"),
@@ -89,7 +98,20 @@ def test_without_values_there_is_too_little_data_and_the_reason_names_no_address
     assert state(cloud, mia, made)[0] == "alarm"
     there.answer = lambda path, asked: (status, body)
     found, reason = state(cloud, mia, made)
-    assert found == "insufficient data" and why in reason and "127.0.0.1" not in reason
+    assert found == "insufficient data" and why in reason
+    assert "127.0.0.1" not in reason and "10.3.0.7" not in reason and "prod" not in reason
+
+
+def test_a_value_without_end_is_compared_as_any_other(cloud: ApiCloud, there: Receiver) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = make(mia)
+    there.answer = lambda path, asked: (200, vector("NaN", "+Inf"))
+    assert state(cloud, mia, made) == (
+        "alarm",
+        "Transition to alarm due to 1 samples outside threshold, most recent: +Inf",
+    )
+    there.answer = lambda path, asked: (200, vector("-Inf"))
+    assert state(cloud, mia, made)[0] == "ok"
 
 
 def test_nobody_at_the_other_end_is_too_little_data(cloud: ApiCloud) -> None:
