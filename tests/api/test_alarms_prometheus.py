@@ -102,6 +102,15 @@ def test_without_values_there_is_too_little_data_and_the_reason_names_no_address
     assert "127.0.0.1" not in reason and "10.3.0.7" not in reason and "prod" not in reason
 
 
+def test_a_new_alarm_whose_query_prometheus_refuses_says_so(cloud: ApiCloud, there: Receiver) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = make(mia, "rate(a)")
+    there.answer = lambda path, asked: (400, b'{"status":"error","errorType":"bad_data","error":"expected a range"}')
+    assert state(cloud, mia, made) == ("insufficient data", "Prometheus: expected a range")
+    history = mia.get(f"{V2}/alarms/{made['alarm_id']}/history").json()
+    assert [one["type"] for one in history] == ["creation"], "its state is what it was"
+
+
 def test_a_value_without_end_is_compared_as_any_other(cloud: ApiCloud, there: Receiver) -> None:
     mia = cloud.new_user("mia", "garden")
     made = make(mia)

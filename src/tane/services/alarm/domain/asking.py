@@ -44,6 +44,9 @@ def evaluate(core: Core) -> int:
     with ThreadPoolExecutor(min(AT_A_TIME, len(turns.left)), thread_name_prefix="tane-asking") as pool:
         for _ in range(min(AT_A_TIME, len(turns.left))):
             pool.submit(_work, core, turns)
+    if turns.reasons:
+        with core.db.write() as tx:
+            store.explain(tx, UNKNOWN, turns.reasons)
     return evaluation.keep(core, turns.seen, turns.verdicts, begun)
 
 
@@ -65,6 +68,8 @@ class _Turns:
         }
         self.seen: list[str] = []
         self.verdicts: list[tuple[Any, Verdict]] = []
+        self.reasons: dict[str, str] = {}
+        """Why alarms that had too little data before have it still: of a new one nothing else would tell."""
 
     def take(self) -> tuple[Any, deque[Any]] | None:
         """An alarm, and what is left of its project, whom nobody else asks for until it is given back."""
@@ -85,13 +90,18 @@ class _Turns:
             if rows and self._spent[row.project_id] < OF_ONE:
                 self.left[row.project_id] = rows
 
+    def explain(self, row: Any, reason: str) -> None:
+        if reason != row.state_reason:
+            with self._lock:
+                self.reasons[row.id] = reason
+
 
 def _work(core: Core, turns: _Turns) -> None:
     while (taken := turns.take()) is not None:
         row, rows = taken
         begun, verdict = time.monotonic(), None
         try:
-            found = _verdict(core, row)
+            found = _verdict(core, turns, row)
             if found is not None and (found[0] != row.state or turning.repeats_now(core, row.id)):
                 verdict = found
         except Exception:
@@ -99,10 +109,13 @@ def _work(core: Core, turns: _Turns) -> None:
         turns.give_back(row, rows, verdict, time.monotonic() - begun)
 
 
-def _verdict(core: Core, row: Any) -> Verdict | None:
+def _verdict(core: Core, turns: _Turns, row: Any) -> Verdict | None:
     if not evaluation.is_timely(core, row):
         return None
-    return evaluation.single(row, _outcome(core, row))
+    found = _outcome(core, row)
+    if found.state == row.state == UNKNOWN:
+        turns.explain(row, found.reason)
+    return evaluation.single(row, found)
 
 
 def _outcome(core: Core, row: Any) -> Outcome:
