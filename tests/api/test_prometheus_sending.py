@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from tane.config import PrometheusSettings
 from tane.services.metric import checks
 from tane.services.metric.domain import inventory, outgoing
+from tane.services.metric.store import database
+from tane.services.metric.tables import sending_loss
 from tests.api.compute_support import Project, project
 from tests.api.prometheus_support import Receiver, receiver
 from tests.support import ApiCloud
@@ -116,7 +119,8 @@ def test_nobody_at_the_other_end_holds_no_batch_up_and_the_queue_is_bounded(
     monkeypatch.setattr("tane.services.metric.domain.outgoing.MEBIBYTE", 64)
     sent, lost = again(cloud)
     found = checks.state(cloud.core.config)
-    assert sent == 0 and lost and found is not None and found.dropped == lost
+    assert sent == 0 and lost and found is not None and found.dropped is not None
+    assert found.dropped.samples == lost
     assert any("had no room" in one.what for one in checks.findings(cloud.core.config))
 
 
@@ -129,7 +133,22 @@ def test_what_is_refused_for_good_is_told_and_not_sent_again(garden: Project, th
     _, lost = again(cloud)
     assert lost and again(cloud) == (0, 0)
     [finding] = checks.findings(cloud.core.config)
-    assert "for good: the answer is 400: out of order sample" in finding.what
+    assert "for good, the last 0 minutes ago: the answer is 400: out of order sample" in finding.what
+
+
+def test_what_was_lost_is_told_with_its_own_reason_and_for_a_day(garden: Project, there: Receiver) -> None:
+    cloud = garden.cloud
+    send_to(cloud, there.url)
+    garden.server("web")
+    for status, told in ((400, b"out of order sample"), (503, b"overloaded"), (204, b"")):
+        there.answer = lambda path, body, status=status, told=told: (status, told)  # type: ignore[misc]
+        measured(garden)
+        again(cloud)
+    [finding] = checks.findings(cloud.core.config)
+    assert "out of order sample" in finding.what and "overloaded" not in finding.what
+    with database.of(cloud.core).write() as tx:
+        tx.execute(update(sending_loss).values(at=sending_loss.c.at - 2 * checks.TOLD))
+    assert [*checks.findings(cloud.core.config)] == []
 
 
 def test_what_waited_goes_when_it_is_sent_nowhere_any_more(garden: Project) -> None:

@@ -56,8 +56,13 @@ def keep(core: Core, tx: Tx, at: int, numbers: Sequence[int], values: Sequence[f
 
 
 def _add(tx: Tx, at: int, samples: int, numbers: bytes, data: bytes) -> None:
-    seconds = timespans.of_naive(tx.now) / timespans.SECOND
-    store.add(tx, at=seconds, samples=samples, size=len(numbers) + len(data), moment=at, numbers=numbers, data=data)
+    store.add(
+        tx, at=_seconds(tx), samples=samples, size=len(numbers) + len(data), moment=at, numbers=numbers, data=data
+    )
+
+
+def _seconds(tx: Tx) -> float:
+    return timespans.of_naive(tx.now) / timespans.SECOND
 
 
 def send(core: Core) -> tuple[int, int]:
@@ -124,7 +129,7 @@ def _drop(core: Core) -> int:
     if last is not None:
         with database.of(core).write() as tx:
             store.forget(tx, last)
-            store.add_to_state(tx, dropped=dropped)
+            store.lose(tx, "dropped", dropped, _seconds(tx))
     return dropped
 
 
@@ -155,8 +160,9 @@ def _request(core: Core, sender: _Sender) -> tuple[int, int, bool]:
     good = status < 300
     with database.of(core).write() as tx:
         store.forget(tx, rows[-1].sequence)
-        told: dict[str, Any] = {"sent": samples} if good else {"refused": samples, "error": said}
-        store.add_to_state(tx, failing_since=None, sent_at=timespans.of_naive(tx.now) / timespans.SECOND, **told)
+        store.add_to_state(tx, failing_since=None, sent_at=_seconds(tx), sent=samples if good else 0)
+        if not good:
+            store.lose(tx, "refused", samples, _seconds(tx), said[:500])
     return (samples, 0, len(waiting) > len(rows)) if good else (0, samples, len(waiting) > len(rows))
 
 
@@ -191,5 +197,4 @@ def _tell_failure(core: Core, error: str) -> None:
     with database.of(core).write() as tx:
         row = store.state(tx)
         since = row.failing_since if row is not None else None
-        now = timespans.of_naive(tx.now) / timespans.SECOND
-        store.add_to_state(tx, failing_since=since or now, error=error[:500])
+        store.add_to_state(tx, failing_since=since or _seconds(tx), error=error[:500])

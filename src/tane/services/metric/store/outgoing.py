@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from tane.db import Tx
-from tane.services.metric.tables import metric, outgoing, resource, sending
+from tane.services.metric.tables import metric, outgoing, resource, sending, sending_loss
 
 ONE = 1
 AT_ONCE = 500
@@ -43,6 +43,7 @@ def forget(tx: Tx, until: int) -> None:
 def forget_all(tx: Tx) -> None:
     tx.execute(delete(outgoing))
     tx.execute(delete(sending))
+    tx.execute(delete(sending_loss))
 
 
 def state(tx: Tx) -> Row[Any] | None:
@@ -58,6 +59,18 @@ def add_to_state(tx: Tx, *, sent: int = 0, refused: int = 0, dropped: int = 0, *
         "dropped": sending.c.dropped + dropped,
     }
     tx.execute(update(sending).values(**counted, **values))
+
+
+def lose(tx: Tx, kind: str, samples: int, at: float, error: str = "") -> None:
+    """These are ``refused`` or ``dropped``."""
+    add_to_state(tx, **{kind: samples})
+    if not tx.count(update(sending_loss).where(sending_loss.c.kind == kind).values(at=at, error=error)):
+        tx.execute(insert(sending_loss).values(kind=kind, at=at, error=error))
+
+
+def losses(tx: Tx) -> dict[str, Row[Any]]:
+    """``at`` and ``error`` of the last of each kind."""
+    return {row.kind: row for row in tx.all(select(sending_loss))}
 
 
 def series(tx: Tx, numbers: Sequence[int]) -> list[Row[Any]]:
