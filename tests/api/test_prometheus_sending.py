@@ -8,15 +8,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from tane.config import PrometheusSettings
 from tane.services.metric import checks
 from tane.services.metric.domain import inventory, outgoing
 from tane.services.metric.store import database
-from tane.services.metric.tables import sending_loss
+from tane.services.metric.store import outgoing as store
+from tane.services.metric.tables import metric, sending_loss
 from tests.api.compute_support import Project, project
-from tests.api.prometheus_support import Receiver, receiver
+from tests.api.prometheus_support import Receiver, receiver, series_of, unframed
 from tests.support import ApiCloud
 
 
@@ -134,6 +135,66 @@ def test_what_is_refused_for_good_is_told_and_not_sent_again(garden: Project, th
     assert lost and again(cloud) == (0, 0)
     [finding] = checks.findings(cloud.core.config)
     assert "for good, the last 0 minutes ago: the answer is 400: out of order sample" in finding.what
+
+
+def test_what_is_too_large_is_sent_in_parts(garden: Project, there: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = garden.cloud
+    send_to(cloud, there.url)
+    server_id = garden.server("web")
+    monkeypatch.setattr(outgoing, "LEAST", 2)
+    taken: list[bytes] = []
+
+    def answer(path: str, body: bytes) -> tuple[int, bytes]:
+        if len([*series_of(unframed(body))]) > 4:
+            return 413, b"too large"
+        taken.append(body)
+        return 204, b""
+
+    there.answer = answer
+    measured(garden)
+    sent, lost = again(cloud)
+    found = [one for body in taken for one in series_of(unframed(body))]
+    names = {labels["__name__"] for labels, _, _ in found}
+    assert (sent, lost) == (len(found), 0) and {"ceilometer_vcpus", "tane_host_up"} <= names
+    assert [labels["resource"] for labels, _, _ in found if labels["__name__"] == "ceilometer_vcpus"] == [server_id]
+    refused = len(there.asked) - len(taken)
+    measured(garden)
+    again(cloud)
+    assert len(there.asked) - len(taken) == refused, "what was too large is not tried again so soon"
+    assert [*checks.findings(cloud.core.config)] == []
+
+
+def test_what_is_too_large_in_the_smallest_parts_is_refused_for_good(garden: Project, there: Receiver) -> None:
+    cloud = garden.cloud
+    send_to(cloud, there.url)
+    garden.server("web")
+    there.answer = lambda path, body: (413, b"too large")
+    measured(garden)
+    sent, lost = again(cloud)
+    assert sent == 0 and lost
+    [finding] = checks.findings(cloud.core.config)
+    assert "413: too large" in finding.what
+
+
+def test_samples_of_deleted_metrics_are_not_counted_as_sent(garden: Project, there: Receiver) -> None:
+    cloud = garden.cloud
+    send_to(cloud, there.url)
+    garden.server("web")
+    measured(garden)
+    with database.of(cloud.core).write() as tx:
+        tx.execute(delete(metric))
+    sent, _ = again(cloud)
+    assert sent == len(there.series)
+
+
+def test_of_what_waits_only_that_is_read_which_a_request_takes(garden: Project) -> None:
+    with database.of(garden.cloud.core).write() as tx:
+        for samples in (7, 2, 2, 9):
+            store.add(tx, at=0.0, samples=samples, size=0, moment=0, numbers=b"", data=b"")
+    with database.of(garden.cloud.core).write() as tx:
+        for most, count, wanted in ((5, 9, [7]), (9, 9, [7, 2]), (99, 3, [7, 2, 2]), (99, 9, [7, 2, 2, 9])):
+            rows, more = store.first(tx, most, count)
+            assert [row.samples for row in rows] == wanted and more == (len(wanted) < 4)
 
 
 def test_what_was_lost_is_told_with_its_own_reason_and_for_a_day(garden: Project, there: Receiver) -> None:

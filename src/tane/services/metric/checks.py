@@ -17,7 +17,6 @@ from tane.services.metric.store import outgoing as store
 from tane.services.metric.store.database import APART
 from tane.services.metric.tables import sending, sending_loss
 
-
 TOLD = 86400.0
 """Seconds: what was lost before that is history."""
 

@@ -18,7 +18,7 @@ from tane.services.metric.store import outgoing as store
 
 MEMORY, CLEARED = "metric.outgoing", "metric.outgoing.cleared"
 AT_ONCE = 10_000
-"""Samples of a request, unless one batch has more."""
+"""Samples of a request."""
 ROWS = 100
 PASS_SECONDS = 20.0
 """Of a pass: after it others have the thread."""
@@ -26,6 +26,9 @@ KNOWN_SECONDS, MOST_KNOWN = 600.0, 200_000
 """Names of resources change; of so many series the labels are remembered."""
 FIRST_REST, LONGEST_REST = 5.0, 300.0
 """Seconds until it is tried again: twice as long each time."""
+LEAST, TOO_LARGE = 100, 413
+"""Samples of a request that is not halved any more, and the answer that it is for; for :data:`KNOWN_SECONDS` no larger
+one is tried."""
 AGAIN = (401, 403, 404, 408, 429)
 """Answers that something else has to change for, not the samples; so do those from 500 on."""
 OWN_SECONDS = 60.0
@@ -34,11 +37,14 @@ MILLISECOND, MEBIBYTE = 1_000_000, 1 << 20
 
 @dataclass
 class _Sender:
-    """``known``: labels of series by the numbers of their metrics; ``rest``: how long a failure is left alone."""
+    """``known``: labels of series by the numbers of their metrics; ``rest``: how long a failure is left alone;
+    ``most``: samples of a request, since when."""
 
     known: dict[int, bytes]
     known_since: float = 0.0
     rest: float = 0.0
+    most: int = AT_ONCE
+    most_since: float = -math.inf
     next_try: float = 0.0
     own_at: float = -math.inf
 
@@ -135,42 +141,54 @@ def _drop(core: Core) -> int:
 
 def _request(core: Core, sender: _Sender) -> tuple[int, int, bool]:
     """(samples that were taken, that were refused for good, whether more wait). :raises _Later:"""
+    if time.monotonic() - sender.most_since > KNOWN_SECONDS:
+        sender.most, sender.most_since = AT_ONCE, time.monotonic()
     with database.of(core).read() as tx:
-        rows: list[Any] = []
-        samples = 0
-        waiting = store.first(tx, ROWS)
-        for row in waiting:
-            if rows and samples + row.samples > AT_ONCE:
-                break
-            rows.append(row)
-            samples += row.samples
+        rows, more = store.first(tx, sender.most, ROWS)
         if not rows:
             return 0, 0, False
-        message = _message(core, tx, sender, rows)
-    status, answer = 204, b""
-    if message:
-        try:
-            url = core.config.prometheus.remote_write_url
-            status, answer = prometheus.post(core, url, remote_write.framed(message), remote_write.HEADERS)
-        except prometheus.Unreachable as error:
-            raise _Later(str(error)) from None
+        left = _series(core, tx, sender, rows)
+    sent = refused = 0
+    error = ""
+    while left:
+        part = left[: sender.most]
+        status, said = _post(core, b"".join(part))
+        if status == TOO_LARGE and len(part) > LEAST:
+            # It is the size that is not taken, often by what stands before a Prometheus.
+            sender.most = max(LEAST, len(part) // 2)
+            continue
+        left = left[len(part) :]
+        if status < 300:
+            sent += len(part)
+        else:
+            refused, error = refused + len(part), said
+    with database.of(core).write() as tx:
+        store.forget(tx, rows[-1].sequence)
+        if sent or refused:
+            store.add_to_state(tx, failing_since=None, sent_at=_seconds(tx), sent=sent)
+        if refused:
+            store.lose(tx, "refused", refused, _seconds(tx), error[:500])
+    return sent, refused, more
+
+
+def _post(core: Core, message: bytes) -> tuple[int, str]:
+    """(status, what is said of it), where the samples were taken or are not to be sent again. :raises _Later:"""
+    try:
+        url = core.config.prometheus.remote_write_url
+        status, answer = prometheus.post(core, url, remote_write.framed(message), remote_write.HEADERS)
+    except prometheus.Unreachable as error:
+        raise _Later(str(error)) from None
     said = f"the answer is {status}: {answer[:200].decode(errors='replace').strip()}"
     if status >= 500 or status in AGAIN or 300 <= status < 400:
         raise _Later(said)
-    good = status < 300
-    with database.of(core).write() as tx:
-        store.forget(tx, rows[-1].sequence)
-        store.add_to_state(tx, failing_since=None, sent_at=_seconds(tx), sent=samples if good else 0)
-        if not good:
-            store.lose(tx, "refused", samples, _seconds(tx), said[:500])
-    return (samples, 0, len(waiting) > len(rows)) if good else (0, samples, len(waiting) > len(rows))
+    return status, said
 
 
-def _message(core: Core, tx: Tx, sender: _Sender, rows: Sequence[Any]) -> bytes:
+def _series(core: Core, tx: Tx, sender: _Sender, rows: Sequence[Any]) -> list[bytes]:
     batches = [(array("I", row.numbers), array("d", row.data), row) for row in rows if row.numbers]
     _learn(core, tx, sender, {number for numbers, _, _ in batches for number in numbers})
     known, series = sender.known, remote_write.series
-    found = [row.data for row in rows if not row.numbers]
+    found = [one for row in rows if not row.numbers for one in remote_write.parts(row.data)]
     for numbers, values, row in batches:
         moment = remote_write.when(row.moment // MILLISECOND)
         # What was deleted meanwhile has no name any more.
@@ -179,7 +197,7 @@ def _message(core: Core, tx: Tx, sender: _Sender, rows: Sequence[Any]) -> bytes:
             for number, value in zip(numbers, values, strict=True)
             if (labels := known.get(number)) is not None
         ]
-    return b"".join(found)
+    return found
 
 
 def _learn(core: Core, tx: Tx, sender: _Sender, numbers: set[int]) -> None:

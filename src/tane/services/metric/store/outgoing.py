@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,8 +33,16 @@ def waiting(tx: Tx) -> Row[Any]:
     return row
 
 
-def first(tx: Tx, count: int) -> list[Row[Any]]:
-    return tx.all(select(outgoing).order_by(outgoing.c.sequence).limit(count))
+def first(tx: Tx, samples: int, count: int) -> tuple[list[Row[Any]], bool]:
+    """The oldest: ``count`` at most of so many samples together, but one in any case; and whether there are more."""
+    columns = outgoing.c.sequence, outgoing.c.samples
+    sizes = tx.all(select(*columns).order_by(outgoing.c.sequence).limit(count + 1))
+    if not sizes:
+        return [], False
+    fits = sum(total <= samples for total in itertools.accumulate(int(row.samples) for row in sizes[:count]))
+    last = sizes[max(fits, 1) - 1].sequence
+    rows = tx.all(select(outgoing).where(outgoing.c.sequence <= last).order_by(outgoing.c.sequence))
+    return rows, sizes[-1].sequence > last
 
 
 def forget(tx: Tx, until: int) -> None:
