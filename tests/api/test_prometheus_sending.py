@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import Row, delete, update
 
 from tane.config import PrometheusSettings
+from tane.db import Tx
 from tane.services.metric import checks
 from tane.services.metric.domain import inventory, outgoing
 from tane.services.metric.store import database
@@ -195,6 +196,54 @@ def test_of_what_waits_only_that_is_read_which_a_request_takes(garden: Project) 
         for most, count, wanted in ((5, 9, [7]), (9, 9, [7, 2]), (99, 3, [7, 2, 2]), (99, 9, [7, 2, 2, 9])):
             rows, more = store.first(tx, most, count)
             assert [row.samples for row in rows] == wanted and more == (len(wanted) < 4)
+
+
+def test_labels_that_are_known_are_not_looked_up_again(
+    garden: Project, there: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_to(garden.cloud, there.url)
+    garden.server("web")
+    looked_up: list[int] = []
+    find = store.series
+
+    def series(tx: Tx, numbers: Sequence[int]) -> list[Row[Any]]:
+        looked_up.extend(numbers)
+        return find(tx, numbers)
+
+    monkeypatch.setattr(store, "series", series)
+    measured(garden)
+    again(garden.cloud)
+    before = len(looked_up)
+    monkeypatch.setattr(outgoing, "MOST_KNOWN", before)
+    measured(garden)
+    again(garden.cloud)
+    assert before and len(looked_up) == before
+    with database.of(garden.cloud.core).read() as tx:
+        sender = garden.cloud.core.memory[outgoing.MEMORY]
+        monkeypatch.setattr(outgoing, "MOST_KNOWN", 3)
+        for wanted in (set(looked_up[:3]), set(looked_up[2:5])):
+            outgoing._learn(garden.cloud.core, tx, sender, wanted)
+            assert sender.known.keys() == wanted
+
+
+def test_what_the_other_side_says_is_shown_without_what_governs_terminals(garden: Project, there: Receiver) -> None:
+    send_to(garden.cloud, there.url)
+    garden.server("web")
+    there.answer = lambda path, body: (400, b"no\x00 \x1b[2J\xff")
+    measured(garden)
+    assert again(garden.cloud)[1]
+    [finding] = checks.findings(garden.cloud.core.config)
+    assert finding.what.isprintable() and "the answer is 400: no" in finding.what
+
+
+def test_a_secret_that_cannot_be_read_is_told(garden: Project, there: Receiver) -> None:
+    cloud = garden.cloud
+    (cloud.core.config.state_dir / "secret").write_bytes(b"\xff\xfe")
+    send_to(cloud, there.url, token_file="secret")
+    garden.server("web")
+    measured(garden)
+    again(cloud)
+    assert "takes no samples" in "".join(one.what for one in checks.findings(cloud.core.config))
 
 
 def test_what_was_lost_is_told_with_its_own_reason_and_for_a_day(garden: Project, there: Receiver) -> None:

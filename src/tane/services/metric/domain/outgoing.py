@@ -3,6 +3,7 @@ that it is of, so that no batch waits for the other side and none is lost with t
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from array import array
@@ -22,8 +23,8 @@ AT_ONCE = 10_000
 ROWS = 100
 PASS_SECONDS = 20.0
 """Of a pass: after it others have the thread."""
-KNOWN_SECONDS, MOST_KNOWN = 600.0, 200_000
-"""Names of resources change; of so many series the labels are remembered."""
+KNOWN_SECONDS, MOST_KNOWN = 600.0, 800_000
+"""Names of resources change; of so many series the labels are remembered, some 250 bytes each."""
 FIRST_REST, LONGEST_REST = 5.0, 300.0
 """Seconds until it is tried again: twice as long each time."""
 LEAST, TOO_LARGE = 100, 413
@@ -178,7 +179,7 @@ def _post(core: Core, message: bytes) -> tuple[int, str]:
         status, answer = prometheus.post(core, url, remote_write.framed(message), remote_write.HEADERS)
     except prometheus.Unreachable as error:
         raise _Later(str(error)) from None
-    said = f"the answer is {status}: {answer[:200].decode(errors='replace').strip()}"
+    said = f"the answer is {status}: {prometheus.plain(answer[:200].decode(errors='replace')).strip()}"
     if status >= 500 or status in AGAIN or 300 <= status < 400:
         raise _Later(said)
     return status, said
@@ -201,14 +202,19 @@ def _series(core: Core, tx: Tx, sender: _Sender, rows: Sequence[Any]) -> list[by
 
 
 def _learn(core: Core, tx: Tx, sender: _Sender, numbers: set[int]) -> None:
-    now = time.monotonic()
-    if now - sender.known_since > KNOWN_SECONDS or len(sender.known) + len(numbers) > MOST_KNOWN:
-        sender.known, sender.known_since = {}, now
+    now, known = time.monotonic(), sender.known
+    if now - sender.known_since > KNOWN_SECONDS:
+        known.clear()
+        sender.known_since = now
+    new = numbers - known.keys()
+    excess = max(0, len(known) + len(new) - MOST_KNOWN)
+    for old in list(itertools.islice((number for number in known if number not in numbers), excess)):
+        del known[old]
     more = core.config.prometheus.labels
-    for row in store.series(tx, sorted(numbers - sender.known.keys())):
+    for row in store.series(tx, sorted(new)):
         told = exposition.labels_of(row.original_resource_id, row.type, row.project_id, row.attributes)
         pairs = {**more, **dict(told), "unit": row.unit or "", "__name__": exposition.name_of(row.name)}
-        sender.known[row.number] = remote_write.labels(pairs.items())
+        known[row.number] = remote_write.labels(pairs.items())
 
 
 def _tell_failure(core: Core, error: str) -> None:

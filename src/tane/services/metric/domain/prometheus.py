@@ -32,8 +32,13 @@ def post(core: Core, url: str, body: bytes, headers: dict[str, str]) -> tuple[in
     try:
         told = {**headers, **_credentials(core)}
         return outside.post_to_operator(url, body, told, settings.seconds, MOST_ANSWER, authorities)
-    except (outside.Refused, OSError, ConfigError) as error:
+    except (outside.Refused, OSError, ValueError, ConfigError) as error:
         raise Unreachable(str(error) or type(error).__name__) from None
+
+
+def plain(text: str) -> str:
+    """What the other side said, as it may be kept and shown: without what governs a terminal, or no database takes."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def ask(core: Core, query: str) -> list[float]:
@@ -52,7 +57,7 @@ def ask(core: Core, query: str) -> list[float]:
     except msgspec.MsgspecError:
         raise Unreachable(f"the answer is {status}") from None
     if answer.status != "success" and answer.errorType == "bad_data" and status in (400, 422):
-        raise BadRequest(f"Prometheus: {answer.error[:200]}")
+        raise BadRequest(f"Prometheus: {plain(answer.error[:200])}")
     if answer.status != "success" and status == 422:
         # What stops it may be named by where it is: another store, say, which concerns nobody but the operator.
         log.warning("Prometheus cannot evaluate a query", query=query, error=answer.error[:1000])
