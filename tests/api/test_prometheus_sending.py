@@ -119,7 +119,11 @@ def test_nobody_at_the_other_end_holds_no_batch_up_and_the_queue_is_bounded(
     for _ in range(3):
         measured(garden)
     monkeypatch.setattr("tane.services.metric.domain.outgoing.MEBIBYTE", 64)
+    monkeypatch.setattr(outgoing, "DROPPED_AT_ONCE", 1)
     sent, lost = again(cloud)
+    monkeypatch.setattr("tane.services.metric.domain.outgoing.MEBIBYTE", 1 << 20)
+    monkeypatch.setattr(store, "sizes", lambda tx, *count: pytest.fail("while there is room no row is looked at"))
+    again(cloud)
     found = checks.state(cloud.core.config)
     assert sent == 0 and lost and found is not None and found.dropped is not None
     assert found.dropped.samples == lost

@@ -20,7 +20,7 @@ from tane.services.metric.store import outgoing as store
 MEMORY, CLEARED = "metric.outgoing", "metric.outgoing.cleared"
 AT_ONCE = 10_000
 """Samples of a request."""
-ROWS = 100
+ROWS, DROPPED_AT_ONCE = 100, 1000
 PASS_SECONDS = 20.0
 """Of a pass: after it others have the thread."""
 KNOWN_SECONDS, MOST_KNOWN = 600.0, 800_000
@@ -126,18 +126,22 @@ def _keep_own(core: Core) -> None:
 def _drop(core: Core) -> int:
     """The oldest go where there is no room for all."""
     room = core.config.prometheus.queue_mb * MEBIBYTE
-    with database.of(core).read() as tx:
-        rows = store.sizes(tx)
-    excess, dropped, last = sum(row.size for row in rows) - room, 0, None
-    for row in rows:
-        if excess <= 0:
-            break
-        excess, dropped, last = excess - row.size, dropped + row.samples, row.sequence
-    if last is not None:
+    lost = 0
+    while True:
+        with database.of(core).read() as tx:
+            excess = store.size(tx) - room
+            rows = store.sizes(tx, DROPPED_AT_ONCE) if excess > 0 else []
+        dropped, last = 0, None
+        for row in rows:
+            if excess <= 0:
+                break
+            excess, dropped, last = excess - row.size, dropped + row.samples, row.sequence
+        if last is None:
+            return lost
         with database.of(core).write() as tx:
             store.forget(tx, last)
             store.lose(tx, "dropped", dropped, _seconds(tx))
-    return dropped
+        lost += dropped
 
 
 def _request(core: Core, sender: _Sender) -> tuple[int, int, bool]:

@@ -19,10 +19,15 @@ def add(tx: Tx, **values: Any) -> None:
     tx.execute(insert(outgoing).values(**values))
 
 
-def sizes(tx: Tx) -> list[Row[Any]]:
-    """``sequence``, ``samples`` and ``size`` of all, the oldest first."""
+def sizes(tx: Tx, count: int) -> list[Row[Any]]:
+    """``sequence``, ``samples`` and ``size`` of the oldest."""
     columns = outgoing.c.sequence, outgoing.c.samples, outgoing.c.size
-    return tx.all(select(*columns).order_by(outgoing.c.sequence))
+    return tx.all(select(*columns).order_by(outgoing.c.sequence).limit(count))
+
+
+def size(tx: Tx) -> int:
+    """Bytes of all."""
+    return int(tx.scalar(select(func.sum(outgoing.c.size))) or 0)
 
 
 def waiting(tx: Tx) -> Row[Any]:
