@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,3 +87,49 @@ def test_the_clouds_own_address_is_known_in_all_its_forms(host: str) -> None:
     for own in ("8.8.8.8", "::ffff:8.8.8.8"):
         with pytest.raises(outside.Refused):
             outside.judge(parts, (), ("a name", own))
+
+
+def test_certificates_are_read_once_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "CONTEXT_SECONDS", 1e9)
+    found = tmp_path / "authorities.pem"
+    found.touch()
+    monkeypatch.setattr(ssl, "create_default_context", lambda cafile: object())
+    first = outside._context(found)
+    assert outside._context(found) is first and outside._context(None) is outside._context(None) is not first
+    os.utime(found, ns=(1, 1))
+    assert outside._context(found) is not first
+    outside._context_of.cache_clear()
+
+
+def test_an_operators_address_may_be_written_to_its_root() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            with server.accept()[0] as there:
+                there.recv(1 << 16)
+                there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert outside.post_to_operator(f"http://localhost.:{port}/", b"", {}, 5.0, 100) == (200, b"ok")
+        thread.join()
+
+
+def test_the_time_of_the_resolver_is_of_the_call_to_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    given: list[float] = []
+
+    def resolve(*_: object) -> list[str]:
+        now[0] += 3.0
+        return ["127.0.0.1"]
+
+    def post(parts: object, addresses: object, body: object, headers: object, seconds: float, *_: object) -> Any:
+        given.append(seconds)
+        return 200, b""
+
+    monkeypatch.setattr(outside, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(outside, "resolve", resolve)
+    monkeypatch.setattr(outside, "_post", post)
+    outside.post_to_operator("http://localhost/", b"", {}, 5.0, 100)
+    assert given == [2.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import ipaddress
 import socket
@@ -134,6 +135,21 @@ class _Deadline:
             self._sock = None
 
 
+CONTEXT_SECONDS = 600.0
+"""Certificates of the machine may change in many files: they are read anew."""
+
+
+def _context(authorities: Path | None) -> ssl.SSLContext:
+    """To read the certificates takes longer than a request. :raises OSError: the file cannot be read."""
+    changed = authorities.stat().st_mtime_ns if authorities is not None else 0
+    return _context_of(authorities, changed, int(time.monotonic() // CONTEXT_SECONDS))
+
+
+@functools.lru_cache(4)
+def _context_of(authorities: Path | None, changed: int, period: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authorities)
+
+
 class _Connection(http.client.HTTPConnection):
     """To addresses that were judged before: a name that answers otherwise the next time gains nothing."""
 
@@ -158,7 +174,7 @@ class _Connection(http.client.HTTPConnection):
             raise error
         self.sock.settimeout(self._deadline.left())
         if self._scheme == "https":
-            self.sock = ssl.create_default_context(cafile=self._authorities).wrap_socket(
+            self.sock = _context(self._authorities).wrap_socket(
                 self.sock, server_hostname=self.host, do_handshake_on_connect=False
             )
         self._deadline.watch(self.sock)
@@ -183,13 +199,16 @@ def post_to_operator(
     url: str, body: bytes, headers: Mapping[str, str], seconds: float, most: int, authorities: Path | None = None
 ) -> tuple[int, bytes]:
     """Send to an address of the cloud's settings, which may be internal; (status, the answer). No redirect is followed.
-    ``most``: bytes of an answer; ``authorities``: a file of certificates, other than the machine's.
+    ``most``: bytes of an answer; ``authorities``: a file of certificates, other than the machine's. All of it takes
+    ``seconds`` at most, but for the resolver as in :func:`post`.
 
     :raises Refused: it is no address. :raises OSError: nobody answers, not in time, or more than that.
     """
     parts = parts_of(url)
-    addresses = resolve(parts, (parts.hostname or "",), ())
-    return _post(parts, addresses, body, headers, seconds, most, authorities)
+    begun = time.monotonic()
+    addresses = resolve(parts, ((parts.hostname or "").rstrip("."),), ())
+    left = max(seconds - (time.monotonic() - begun), 0.0)
+    return _post(parts, addresses, body, headers, left, most, authorities)
 
 
 def _post(

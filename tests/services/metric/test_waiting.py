@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tane.app import make_core
 from tane.clock import ManualClock
@@ -14,7 +15,8 @@ from tane.config import Config
 from tane.core import Core
 from tane.hosts import Hosts
 from tane.services.metric.domain import measures
-from tane.services.metric.store import database
+from tane.services.metric.store import database, outgoing
+from tane.services.metric.tables import sending_loss
 
 
 @pytest.fixture
@@ -46,3 +48,14 @@ def test_each_metrics_samples_are_in_the_order_of_their_batches(
             found = measures.waiting_of(tx, wanted)
         read = {number: list(zip(*samples, strict=True)) for number, samples in found.items()}
         assert read == {number: told[number] for number in wanted if number in told}
+
+
+def test_what_an_earlier_release_wrote_has_a_place_for_losses(core: Core) -> None:
+    with database.of(core).write() as tx:
+        sending_loss.drop(tx.connection)
+        tx.execute(text("UPDATE metric_schema SET number = 2"))
+    database.APART.prepare(database.of(core))
+    with database.of(core).write() as tx:
+        outgoing.lose(tx, "refused", 3, 1.0, "why")
+        [lost] = outgoing.losses(tx).values()
+    assert (lost.kind, lost.error) == ("refused", "why")

@@ -172,4 +172,13 @@ sending = Table(
     Column("error", String(500), nullable=False, default=""),
 )
 """How it went, in one row: samples that were taken, that were refused for good, and that had no room any more;
-``error``: the last thing that went wrong, also when it goes well again."""
+``error``: why it was tried again, the last time, also when it goes well again."""
+
+sending_loss = Table(
+    "sending_loss",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("error", String(500), nullable=False),
+)
+"""When samples were lost last, ``refused`` or ``dropped``, and why."""

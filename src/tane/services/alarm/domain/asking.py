@@ -3,6 +3,7 @@ one: projects are asked for in turn, each one query at a time, so that none keep
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
@@ -25,7 +26,9 @@ from tane.web.errors import ApiError
 AT_ONCE, AT_A_TIME = 500, 4
 """Alarms of a pass, and queries that are asked at a time."""
 PASS_SECONDS, OF_ONE = 20.0, 10.0
-"""Of a pass, and of it for one project: what is left is first in the next, but for those who wait longer."""
+"""Of a pass, and of it for one project: what is left is first of its project in the next, and the project last."""
+MEMORY, REMEMBERED = "alarm.asking", 3600.0
+"""When each project was asked for last, whatever alarms it has by now; for so many seconds."""
 AWAY = "Prometheus does not answer"
 log = structlog.get_logger()
 
@@ -37,24 +40,36 @@ def evaluate(core: Core) -> int:
         rows = store.asking(tx, begun - timedelta(seconds=core.config.alarm.evaluation_interval), AT_ONCE)
     if not rows:
         return 0
-    turns = _Turns(rows)
+    turns = _Turns(rows, core.memory.setdefault(MEMORY, {}))
     with ThreadPoolExecutor(min(AT_A_TIME, len(turns.left)), thread_name_prefix="tane-asking") as pool:
         for _ in range(min(AT_A_TIME, len(turns.left))):
             pool.submit(_work, core, turns)
+    if turns.reasons:
+        with core.db.write() as tx:
+            store.explain(tx, UNKNOWN, turns.reasons)
     return evaluation.keep(core, turns.seen, turns.verdicts, begun)
 
 
 class _Turns:
     """Whose alarm is the next."""
 
-    def __init__(self, rows: Sequence[Any]) -> None:
-        self._lock, self._until = threading.Lock(), time.monotonic() + PASS_SECONDS
+    def __init__(self, rows: Sequence[Any], asked: dict[str, float]) -> None:
+        now = time.monotonic()
+        self._lock, self._until = threading.Lock(), now + PASS_SECONDS
         self._spent: defaultdict[str, float] = defaultdict(float)
-        self.left: dict[str, deque[Any]] = {}
+        self._asked = asked
+        for project in [project for project, at in asked.items() if now - at > REMEMBERED]:
+            del asked[project]
+        waiting: dict[str, deque[Any]] = {}
         for row in rows:
-            self.left.setdefault(row.project_id, deque()).append(row)
+            waiting.setdefault(row.project_id, deque()).append(row)
+        self.left = {
+            project: waiting[project] for project in sorted(waiting, key=lambda one: asked.get(one, -math.inf))
+        }
         self.seen: list[str] = []
         self.verdicts: list[tuple[Any, Verdict]] = []
+        self.reasons: dict[str, str] = {}
+        """Why alarms that had too little data before have it still: of a new one nothing else would tell."""
 
     def take(self) -> tuple[Any, deque[Any]] | None:
         """An alarm, and what is left of its project, whom nobody else asks for until it is given back."""
@@ -63,6 +78,7 @@ class _Turns:
                 return None
             project = next(iter(self.left))
             rows = self.left.pop(project)
+            self._asked[project] = time.monotonic()
             return rows.popleft(), rows
 
     def give_back(self, row: Any, rows: deque[Any], verdict: Verdict | None, seconds: float) -> None:
@@ -74,13 +90,18 @@ class _Turns:
             if rows and self._spent[row.project_id] < OF_ONE:
                 self.left[row.project_id] = rows
 
+    def explain(self, row: Any, reason: str) -> None:
+        if reason != row.state_reason:
+            with self._lock:
+                self.reasons[row.id] = reason
+
 
 def _work(core: Core, turns: _Turns) -> None:
     while (taken := turns.take()) is not None:
         row, rows = taken
         begun, verdict = time.monotonic(), None
         try:
-            found = _verdict(core, row)
+            found = _verdict(core, turns, row)
             if found is not None and (found[0] != row.state or turning.repeats_now(core, row.id)):
                 verdict = found
         except Exception:
@@ -88,10 +109,13 @@ def _work(core: Core, turns: _Turns) -> None:
         turns.give_back(row, rows, verdict, time.monotonic() - begun)
 
 
-def _verdict(core: Core, row: Any) -> Verdict | None:
+def _verdict(core: Core, turns: _Turns, row: Any) -> Verdict | None:
     if not evaluation.is_timely(core, row):
         return None
-    return evaluation.single(row, _outcome(core, row))
+    found = _outcome(core, row)
+    if found.state == row.state == UNKNOWN:
+        turns.explain(row, found.reason)
+    return evaluation.single(row, found)
 
 
 def _outcome(core: Core, row: Any) -> Outcome:

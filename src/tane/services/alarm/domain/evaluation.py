@@ -7,6 +7,7 @@ Which metrics an alarm looks at is remembered in this process, so that it is eva
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 import traceback
@@ -360,7 +361,7 @@ def _asked(kind: str, rule: Mapping[str, Any]) -> metric.Asked:
 
 def single(row: Any, found: Outcome) -> Verdict | None:
     """(state, reason, its data) where something is to be told; Aodh's words."""
-    last = found.values[-1] if found.values else None
+    last = _last(found)
     if found.trend is not None:
         if row.state != UNKNOWN and not row.repeat_actions:
             return None
@@ -380,10 +381,16 @@ def single(row: Any, found: Outcome) -> Verdict | None:
     return _reasoned(row, found.state, found)
 
 
+def _last(found: Outcome) -> float | str | None:
+    """JSON has no numbers without end: they are written as Prometheus does."""
+    last = found.values[-1] if found.values else None
+    return last if last is None or math.isfinite(last) else "+Inf" if last > 0 else "-Inf"
+
+
 def _reasoned(row: Any, state: str, found: Outcome) -> Verdict:
     disposition = "inside" if state == OK else "outside"
     count = len(found.values) - found.outside if state == OK else found.outside
-    last = found.values[-1] if found.values else None
+    last = _last(found)
     begin = f"Transition to {state}" if row.state != state else f"Remaining as {state}"
     reason = f"{begin} due to {count} samples {disposition} threshold, most recent: {last}"
     return state, reason, {"type": "threshold", "disposition": disposition, "count": count, "most_recent": last}

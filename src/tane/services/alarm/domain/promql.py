@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from tane.web.errors import BadRequest
 
 MOST_CHARACTERS, DEEPEST, MOST_SELECTORS = 4096, 30, 20
-LONGEST_SECONDS, MOST_STEPS = 31 * 86400, 11_000
-"""Of a range, and its steps where it is a subquery (Prometheus' own limit of a range query)."""
+DAY = 86_400_000
+LONGEST, MOST_STEPS = 31 * DAY, 11_000
+"""Milliseconds of a range, and its steps where it is a subquery (Prometheus' own limit of a range query)."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -39,7 +40,8 @@ WORDS = _words("by without on ignoring group_left group_right bool offset and or
 BINARY = frozenset(("+", "-", "*", "/", "%", "^", "==", "!=", ">=", "<=", ">", "<", "and", "or", "unless", "atan2"))
 COMPARING = frozenset(("==", "!=", ">=", "<=", ">", "<"))
 MATCHING = frozenset(("=", "!=", "=~", "!~"))
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY, "w": 7 * DAY, "y": 365 * DAY}
+"""In milliseconds, which are whole numbers however many digits somebody writes."""
 
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
@@ -100,7 +102,7 @@ def _tokens(query: str) -> Iterator[Token]:
         place = match.end()
 
 
-def _seconds(span: str) -> float:
+def _milliseconds(span: str) -> int:
     return sum(int(count) * UNITS[unit.lower()] for count, unit in _PART.findall(span.lower()))
 
 
@@ -258,13 +260,13 @@ class _Reader:
             if self.subqueries > 1:
                 raise _wrong("it has more than one subquery")
             # Without one it is what Prometheus' settings say: a minute, unless they are changed.
-            step = self._span() if self.next.text != "]" else 60.0
+            step = self._span() if self.next.text != "]" else UNITS["m"]
             if length > step * MOST_STEPS:
                 raise _wrong(f"a subquery has more than {MOST_STEPS} steps")
         self.take("]")
 
-    def _span(self) -> float:
-        found = _seconds(self.take(kind="span"))
-        if not 0 < found <= LONGEST_SECONDS:
-            raise _wrong(f"a span is above 0 and at most {LONGEST_SECONDS // 86400} days")
+    def _span(self) -> int:
+        found = _milliseconds(self.take(kind="span"))
+        if not 0 < found <= LONGEST:
+            raise _wrong(f"a span is above 0 and at most {LONGEST // DAY} days")
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,13 @@ def add(tx: Tx, **values: Any) -> None:
 
 def change(tx: Tx, alarm_id: str, **values: Any) -> None:
     tx.execute(update(alarm).where(alarm.c.id == alarm_id).values(**values))
+
+
+def explain(tx: Tx, state: str, reasons: Mapping[str, str]) -> None:
+    """Why alarms, by their ids, are in that state, if they are still."""
+    for alarm_id, reason in reasons.items():
+        where = (alarm.c.id == alarm_id) & (alarm.c.state == state)
+        tx.execute(update(alarm).where(where).values(state_reason=reason))
 
 
 def evaluated(tx: Tx, ids: Sequence[str], at: datetime) -> None:
@@ -140,8 +147,14 @@ def unseen(tx: Tx, limit: int, but: Sequence[str] = ()) -> list[Row[Any]]:
 
 
 def asking(tx: Tx, before: datetime, limit: int) -> list[Row[Any]]:
-    """Of the type prometheus, those that were not evaluated since then, or not as they are now; the longest first."""
+    """Of the type prometheus, those that were not evaluated since then, or not as they are now: one of each project,
+    then the second of each and so on, the longest first."""
     seen = alarm.c.evaluate_timestamp
     due = seen.is_(None) | (seen < alarm.c.timestamp) | (seen < before)
-    query = select(*LOOKED_AT).where(alarm.c.enabled, alarm.c.type == "prometheus", due)
-    return tx.all(query.order_by(func.coalesce(seen, datetime(1970, 1, 1)), alarm.c.id).limit(limit))
+    # Who makes alarms anew comes no earlier by that.
+    since = func.coalesce(seen, alarm.c.timestamp)
+    place = func.row_number().over(partition_by=alarm.c.project_id, order_by=(since, alarm.c.id)).label("place")
+    waiting = select(alarm.c.id, since.label("since"), place).where(alarm.c.enabled, alarm.c.type == "prometheus", due)
+    turns = waiting.subquery()
+    query = select(*LOOKED_AT, alarm.c.state_reason).join(turns, turns.c.id == alarm.c.id)
+    return tx.all(query.order_by(turns.c.place, turns.c.since, alarm.c.id).limit(limit))

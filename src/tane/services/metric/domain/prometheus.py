@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import math
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 
 from tane.config import ConfigError
 from tane.core import Core
@@ -18,6 +18,7 @@ from tane.web.errors import BadRequest
 MOST_ANSWER = 1 << 20
 """Bytes of an answer."""
 NONE = Path()
+log = structlog.get_logger()
 
 
 class Unreachable(Exception):
@@ -31,15 +32,20 @@ def post(core: Core, url: str, body: bytes, headers: dict[str, str]) -> tuple[in
     try:
         told = {**headers, **_credentials(core)}
         return outside.post_to_operator(url, body, told, settings.seconds, MOST_ANSWER, authorities)
-    except (outside.Refused, OSError, ConfigError) as error:
+    except (outside.Refused, OSError, ValueError, ConfigError) as error:
         raise Unreachable(str(error) or type(error).__name__) from None
 
 
-def ask(core: Core, query: str) -> list[float]:
-    """The finite values of an instant query (``/api/v1/query``).
+def plain(text: str) -> str:
+    """What the other side said, as it may be kept and shown: without what governs a terminal, or no database takes."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
-    :raises BadRequest: Prometheus refuses it, or it has values of another kind. :raises Unreachable: also when it takes
-        longer than the settings allow.
+
+def ask(core: Core, query: str) -> list[float]:
+    """The values of an instant query (``/api/v1/query``) that are numbers; without end they may be.
+
+    :raises BadRequest: Prometheus refuses it, or it has values of another kind; the message may be shown to who asks.
+    :raises Unreachable: also when it takes longer than the settings allow.
     """
     settings = core.config.prometheus
     # It gives up itself, before nobody waits any more.
@@ -50,23 +56,51 @@ def ask(core: Core, query: str) -> list[float]:
         answer = msgspec.json.decode(told, type=_Answer)
     except msgspec.MsgspecError:
         raise Unreachable(f"the answer is {status}") from None
-    if answer.status != "success" and status in (400, 422):
-        raise BadRequest(f"Prometheus: {answer.error[:200]}")
+    if answer.status != "success" and answer.errorType == "bad_data" and status in (400, 422):
+        raise BadRequest(f"Prometheus: {plain(answer.error[:200])}")
+    if answer.status != "success" and status == 422:
+        # What stops it may be named by where it is: another store, say, which concerns nobody but the operator.
+        log.warning("Prometheus cannot evaluate a query", query=query, error=answer.error[:1000])
+        raise BadRequest("Prometheus cannot evaluate the query")
     if answer.status != "success" or answer.data is None:
         raise Unreachable(f"the answer is {status}: {answer.error[:200]}")
     if answer.data.resultType not in ("vector", "scalar"):
         raise BadRequest(f"Prometheus: the query has a {answer.data.resultType}, not values of one moment")
-    pairs = [one["value"] for one in answer.data.result] if answer.data.resultType == "vector" else [answer.data.result]
-    return [value for _, text in pairs if math.isfinite(value := float(text))]
+    try:
+        return _values(answer.data)
+    except (msgspec.MsgspecError, ValueError):
+        raise Unreachable("the answer has no values of the form of Prometheus") from None
+
+
+def _values(data: _Data) -> list[float]:
+    """:raises BadRequest: :raises MsgspecError: :raises ValueError:"""
+    if data.resultType == "scalar":
+        pairs = [msgspec.json.decode(data.result, type=_Pair)]
+    else:
+        found = [one.value for one in msgspec.json.decode(data.result, type=list[_One])]
+        pairs = [pair for pair in found if pair is not None]
+        if len(pairs) < len(found):
+            raise BadRequest("Prometheus: the query has histograms, not values")
+    return [value for _, text in pairs if not math.isnan(value := float(text))]
+
+
+_Pair = tuple[float, str]
+
+
+class _One(msgspec.Struct):
+    """One of a vector: a histogram has no value."""
+
+    value: _Pair | None = None
 
 
 class _Data(msgspec.Struct):
     resultType: str
-    result: list[Any]
+    result: msgspec.Raw
 
 
 class _Answer(msgspec.Struct):
     status: str
+    errorType: str = ""
     error: str = ""
     data: _Data | None = None
 

@@ -63,6 +63,20 @@ def series(known: bytes, value: float, moment: bytes) -> bytes:
     return _SERIES + varint(len(content)) + content
 
 
+def parts(written: bytes) -> list[bytes]:
+    """Each of the series that are written one behind the other."""
+    found, at = [], 0
+    while at < len(written):
+        begin, size, shift = at, 0, 0
+        at += len(_SERIES)
+        while written[at] > 127:
+            size |= (written[at] & 127) << shift
+            at, shift = at + 1, shift + 7
+        at += 1 + (size | written[at] << shift)
+        found.append(written[begin:at])
+    return found
+
+
 def framed(message: bytes) -> bytes:
     """The body of a request (Snappy's block format)."""
     found = [varint(len(message))]

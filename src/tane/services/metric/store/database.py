@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from tane.apart import Apart
 from tane.services.metric.store import beginning
-from tane.services.metric.tables import metadata, outgoing, sending
+from tane.services.metric.tables import metadata, outgoing, sending, sending_loss
 
 
 def _make(connection: Connection) -> None:
@@ -18,5 +18,9 @@ def _add_outgoing(connection: Connection) -> None:
     metadata.create_all(connection, tables=[outgoing, sending])
 
 
-APART = Apart("metrics", "metric_schema", "metrics", (_make, _add_outgoing), readers=4)
+def _add_losses(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[sending_loss])
+
+
+APART = Apart("metrics", "metric_schema", "metrics", (_make, _add_outgoing, _add_losses), readers=4)
 of, exists = APART.of, APART.exists

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from tane.db import Tx
-from tane.services.metric.tables import metric, outgoing, resource, sending
+from tane.services.metric.tables import metric, outgoing, resource, sending, sending_loss
 
 ONE = 1
 AT_ONCE = 500
@@ -18,10 +19,15 @@ def add(tx: Tx, **values: Any) -> None:
     tx.execute(insert(outgoing).values(**values))
 
 
-def sizes(tx: Tx) -> list[Row[Any]]:
-    """``sequence``, ``samples`` and ``size`` of all, the oldest first."""
+def sizes(tx: Tx, count: int) -> list[Row[Any]]:
+    """``sequence``, ``samples`` and ``size`` of the oldest."""
     columns = outgoing.c.sequence, outgoing.c.samples, outgoing.c.size
-    return tx.all(select(*columns).order_by(outgoing.c.sequence))
+    return tx.all(select(*columns).order_by(outgoing.c.sequence).limit(count))
+
+
+def size(tx: Tx) -> int:
+    """Bytes of all."""
+    return int(tx.scalar(select(func.sum(outgoing.c.size))) or 0)
 
 
 def waiting(tx: Tx) -> Row[Any]:
@@ -32,8 +38,16 @@ def waiting(tx: Tx) -> Row[Any]:
     return row
 
 
-def first(tx: Tx, count: int) -> list[Row[Any]]:
-    return tx.all(select(outgoing).order_by(outgoing.c.sequence).limit(count))
+def first(tx: Tx, samples: int, count: int) -> tuple[list[Row[Any]], bool]:
+    """The oldest: ``count`` at most of so many samples together, but one in any case; and whether there are more."""
+    columns = outgoing.c.sequence, outgoing.c.samples
+    sizes = tx.all(select(*columns).order_by(outgoing.c.sequence).limit(count + 1))
+    if not sizes:
+        return [], False
+    fits = sum(total <= samples for total in itertools.accumulate(int(row.samples) for row in sizes[:count]))
+    last = sizes[max(fits, 1) - 1].sequence
+    rows = tx.all(select(outgoing).where(outgoing.c.sequence <= last).order_by(outgoing.c.sequence))
+    return rows, sizes[-1].sequence > last
 
 
 def forget(tx: Tx, until: int) -> None:
@@ -43,6 +57,7 @@ def forget(tx: Tx, until: int) -> None:
 def forget_all(tx: Tx) -> None:
     tx.execute(delete(outgoing))
     tx.execute(delete(sending))
+    tx.execute(delete(sending_loss))
 
 
 def state(tx: Tx) -> Row[Any] | None:
@@ -58,6 +73,18 @@ def add_to_state(tx: Tx, *, sent: int = 0, refused: int = 0, dropped: int = 0, *
         "dropped": sending.c.dropped + dropped,
     }
     tx.execute(update(sending).values(**counted, **values))
+
+
+def lose(tx: Tx, kind: str, samples: int, at: float, error: str = "") -> None:
+    """These are ``refused`` or ``dropped``."""
+    add_to_state(tx, **{kind: samples})
+    if not tx.count(update(sending_loss).where(sending_loss.c.kind == kind).values(at=at, error=error)):
+        tx.execute(insert(sending_loss).values(kind=kind, at=at, error=error))
+
+
+def losses(tx: Tx) -> dict[str, Row[Any]]:
+    """``at`` and ``error`` of the last of each kind."""
+    return {row.kind: row for row in tx.all(select(sending_loss))}
 
 
 def series(tx: Tx, numbers: Sequence[int]) -> list[Row[Any]]:
