@@ -174,6 +174,8 @@ def test_a_form_without_the_sessions_token_changes_nothing(cloud: ApiCloud) -> N
     good = [("csrf", browser.csrf), *fields]
     for told in ({"Origin": "http://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         assert browser.post(f"{D}/new/security-groups", good, headers=told).status_code == 403, told
+    for told in ({"Origin": "http://tane.lan:8770", "Host": "tane.lan:8770"}, {"Sec-Fetch-Site": "same-origin"}):
+        assert browser.post(f"{D}/new/networks", [good[0], ("name", "bed")], headers=told).status_code == 303, told
     for path in ("/logout", "/project", "/objects", "/bulk/servers", "/keypairs/x/delete"):
         assert browser.post(f"{D}{path}", fields).status_code == 403, path
     assert "doors" not in browser.get(f"{D}/security-groups")

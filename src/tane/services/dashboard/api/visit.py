@@ -346,8 +346,9 @@ def check_origin(found: Visit) -> None:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is None and origin is not None:
         # Browsers say it to sites with TLS alone. A proxy that ends TLS changes the scheme, not the host.
-        own = urlsplit(found.request.base_url).netloc
-        site = "same-origin" if urlsplit(origin).netloc == own else "cross-site"
+        # What was asked for may be another name than that of the links; another site's page cannot choose it.
+        own = {urlsplit(found.request.base_url).netloc, headers.get("host", "")} - {""}
+        site = "same-origin" if urlsplit(origin).netloc in own else "cross-site"
     if site not in ("same-origin", "none", None):
         raise Forbidden(found.words("Forms of other sites are not taken."))
 
