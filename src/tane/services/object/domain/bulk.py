@@ -329,7 +329,9 @@ def _make_container(request: Request, at: At, made: set[str]) -> None:
         row = places.place(tx, at[0], at[1])
         if row is None or row.container_id is None:
             visit = access.admit(request, tx, "put_container", "owner", (at[0], at[1], ""))
-            places.add_container(tx, access.account_of(request, tx, visit), at[1], policy)
+            account_id = access.account_of(request, tx, visit)
+            room.check_containers(tx, request.core, account_id)
+            places.add_container(tx, account_id, at[1], policy)
     made.add(at[1])
 
 
