@@ -259,7 +259,8 @@ def endpoint_url(core: Core, project_id: str, service_type: str, region: str, in
 def without_project(tx: Tx, project_ids: Iterable[str]) -> list[str]:
     """Those of the ids that no project has (any more), sorted."""
     wanted = sorted(set(project_ids))
-    return [one for one in wanted if rows.get(tx, project, one) is None]
+    there = rows.there(tx, project, wanted)
+    return [one for one in wanted if one not in there]
 
 
 def project_row(tx: Tx, project_id: str) -> Row[Any] | None:
