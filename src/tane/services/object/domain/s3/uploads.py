@@ -75,7 +75,8 @@ def begin(request: Request, at: At, content_type: str, meta: dict[str, str]) -> 
 
 
 def _beside(tx: Tx, core: Core, visit: Visit) -> int:
-    """The container of a bucket's parts, which counts. It is nobody's but the owner's: who is let in to an object reads its parts."""
+    """The container of a bucket's parts, which counts. It is nobody's but the owner's: who is let in to an object reads
+    its parts."""
     name = visit.container + SEGMENTS
     place = places.place(tx, visit.account, name)
     if place is not None and place.container_id is not None:
