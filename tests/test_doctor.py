@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.event import listen
 
 from tane import ids
 from tane.config import Config
@@ -18,6 +19,7 @@ from tane.jobs import enqueue
 from tane.jobs.tables import job
 from tane.server import external_cidr
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
+from tane.services.identity import interface as identity
 from tane.services.network import checks as network_checks
 from tests.api.compute_support import project
 from tests.support import HOST_ID, ApiCloud
@@ -165,6 +167,15 @@ def test_what_is_left_of_deleted_projects_is_told(cloud: ApiCloud) -> None:
         found = [finding for check in CLOUD_CHECKS for finding in check(tx)]
     [told] = [one for one in found if "deleted" in one.what]
     assert told.what == "1 server(s) are of projects that were deleted." and garden.user.project_id in told.mend
+
+
+def test_thousands_of_projects_are_looked_for_in_few_queries(cloud: ApiCloud) -> None:
+    asked: list[str] = []
+    mine = cloud.new_user("mia", "garden").project_id
+    with cloud.core.db.read() as tx:
+        listen(tx.connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        gone = identity.without_project(tx, [mine, *(f"{number:032x}" for number in range(2500))])
+    assert len(gone) == 2500 and mine not in gone and len(asked) == 3
 
 
 def test_a_healthy_cloud_has_no_findings(new_core: Callable[[], Core]) -> None:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from tane.cli.common import State
-from tane.config import Config, ConfigError, LimitSettings, load
+from tane.config import Config, ConfigError, LimitSettings, PrometheusSettings, load
+from tane.services.host.domain import settings
 from tane.web import limits
 
 
@@ -38,6 +39,18 @@ def test_the_limits_of_the_file_are_those_of_the_server(tmp_path: Path) -> None:
     (tmp_path / "tane.toml").write_text("[limits]\nheader = 7\n")
     with pytest.raises(ConfigError, match="header"):
         load(tmp_path)
+
+
+def test_a_password_in_an_address_is_not_told() -> None:
+    """A mistaken operator writes it there; hosted services take a token in the query."""
+    given = Config(
+        public_url="https://u:hunter2@cloud.example",
+        prometheus=PrometheusSettings(remote_write_url="https://u:hunter2@prom.example/api/v1/write?token=abc"),
+    )
+    told = {one.name: one.value for one in settings.every(given)}
+    assert told["prometheus.remote_write_url"] == "https://prom.example/api/v1/write?…"
+    assert told["public_url"] == "https://cloud.example" and told["prometheus.query_url"] == ""
+    assert "hunter2" not in str(told)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"port = ", None])

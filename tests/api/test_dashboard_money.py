@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.api import rating_support
@@ -98,6 +100,21 @@ def test_prices_budgets_and_bills(scene: Scene) -> None:
     do("price-services", service, "delete")
     do("price-groups", group, "delete")
     assert boss.api.get(f"{hashmap}/services").json()["services"] == []
+
+
+def test_a_bill_has_a_row_for_each_flavor_that_a_server_had(scene: Scene) -> None:
+    admin_api = scene.cloud.admin
+    rating_support.price(admin_api, "instance", "1", "flavor_name", "small")
+    image = make_image(scene.api, "seed")
+    network = scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    server = scene.make("servers", name="web", image=image, flavor="small", networks=network)
+    rating_support.pass_(scene.cloud, minutes=12)
+    scene.do("servers", server, "resize", flavorRef="large")
+    scene.do("servers", server, "confirm")
+    rating_support.pass_(scene.cloud, minutes=18)
+    rows = re.findall(r"<tr><th[^>]*>web</th>(.*?)</tr>", scene.browser.get(f"{D}/bill"))
+    cells = {told[1]: (told[2], float(told[3])) for row in rows if (told := re.findall(r"<td>(.*?)</td>", row))}
+    assert cells["small, active"] == ("0.2", 0.2) and cells["large, active"] == ("0.3", 0.0), cells
 
 
 def test_an_alarm_watches_a_server_and_its_parts(scene: Scene) -> None:

@@ -23,6 +23,32 @@ def scene(cloud: ApiCloud) -> Scene:
     return make_scene(cloud)
 
 
+def test_a_launch_offers_what_boots_and_what_is_of_the_project(scene: Scene) -> None:
+    boss = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin)
+    image = make_image(boss.api, "seed", visibility="public")
+    kernels = [
+        make_image(boss.api, kind, disk_format=kind, container_format=kind, visibility="public")
+        for kind in ("aki", "ari")
+    ]
+    theirs, mine = make_network(scene.api, "bed"), make_network(boss.api, "hall", "10.2.0.0/24")
+    shared = make_network(boss.api, "street", "10.3.0.0/24")
+    boss.api.put(f"{N}/networks/{shared}", {"network": {"shared": True}}, 200)
+    port = scene.api.post(f"{N}/ports", {"port": {"network_id": theirs}}, 201).json()["port"]["id"]
+    doors = [
+        caller.post(f"{N}/security-groups", {"security_group": {"name": "doors"}}, 201).json()["security_group"]["id"]
+        for caller in (scene.api, boss.api)
+    ]
+    page = boss.browser.get(f"{D}/new/servers")
+    for name, there in ((mine, 1), (shared, 1), (doors[1], 1), (theirs, 0), (doors[0], 0), (port, 0)):
+        assert page.count(f'"{name}"') == there, name
+    page = scene.browser.get(f"{D}/new/servers")
+    for name, there in ((theirs, 1), (shared, 1), (doors[0], 1), (port, 1), (mine, 0), (doors[1], 0)):
+        assert page.count(f'"{name}"') == there, name
+    for path in ("servers", "volumes"):
+        page = scene.browser.get(f"{D}/new/{path}")
+        assert f'"{image}"' in page and not any(f'"{one}"' in page for one in kernels)
+
+
 def test_one_changes_ones_own_password_and_logs_in_with_it(scene: Scene) -> None:
     me = scene.api.user_id
     assert f"{D}/account/{me}/password" in scene.browser.get(D)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
@@ -18,7 +19,8 @@ from tane.services.dashboard.domain import forms, terraform
 from tane.services.dashboard.domain.describing import Action, Kind
 from tane.services.dashboard.domain.terraform import Asked, Block, Made, Said
 from tane.services.dashboard.resources import KINDS
-from tests.api.dashboard_support import D, Scene, make_scene
+from tane.web.errors import BadRequest
+from tests.api.dashboard_support import D, Scene, admin, make_scene
 from tests.support import ApiCloud
 
 PROVIDER: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "terraform_arguments.json").read_text())
@@ -142,6 +144,45 @@ def read(word: str) -> str:
             found += match[0]
         rest = rest[match.end() :]
     return found
+
+
+def test_a_form_that_is_filled_in_by_half_is_shown_as_a_command_and_refused_with_a_sentence(scene: Scene) -> None:
+    boss, seen = Scene(scene.cloud, admin(scene.cloud), scene.cloud.admin), 0
+    for kind in KINDS.values():
+        if kind.create is None or kind.create.special in ("upload", "ec2", "passcode"):
+            continue
+        inputs = forms.inputs(scene.cloud.core, kind.create)
+        typed = {
+            one.field.name: SAMPLES.get(one.field.name)
+            or (one.choices[0][0] if one.choices else {"number": "3", "pairs": "a=b"}.get(one.kind, "a"))
+            for one in inputs
+            if one.kind not in ("bool", "file")
+        }
+        for left in [one.field.name for one in inputs if one.required and one.kind != "file"][:2]:
+            fields = [(name, str(value)) for name, value in typed.items() if name != left]
+            form = [("csrf", boss.browser.csrf), ("show", "command"), *fields]
+            answer = boss.browser.post(f"{D}/new/{kind.name}?in=a", form)
+            assert answer.status_code == 200, (kind.name, left, answer.text[-2000:])
+            seen += 1
+    assert seen > 20
+    sent = [("csrf", scene.browser.csrf), ("user_data", "#cloud-config\nabc"), ("flavor", "small")]
+    refused = scene.browser.post(f"{D}/new/servers", sent)
+    assert refused.status_code == 400 and "#cloud-config" in refused.text
+    [shown] = re.findall(r"<code>(resource .*?)</code>", html.unescape(refused.text), re.S)
+    words = shown.split()
+    assert '"<name>"' in words and '"small"' in words and "takes no" not in shown
+    roles = scene.browser.post(f"{D}/new/credentials", [("csrf", scene.browser.csrf), ("roles", "member")])
+    assert roles.status_code == 400 and 'roles = ["member"]' in html.unescape(roles.text)
+
+
+def test_every_body_is_made_of_names_that_stand_for_values(scene: Scene) -> None:
+    for kind in KINDS.values():
+        for action in [*kind.actions, *([kind.create] if kind.create else [])]:
+            inputs = forms.inputs(scene.cloud.core, action)
+            needed = {one.field.name: forms.stand_in(one) for one in inputs if one.required and one.kind != "file"}
+            with contextlib.suppress(BadRequest):
+                if inputs:
+                    forms.body(action, needed, {"in": "a", "id": "b"})
 
 
 def test_a_form_shows_the_block_with_what_is_typed(scene: Scene) -> None:

@@ -109,6 +109,38 @@ def test_what_somebody_changed_since_is_left_alone(scene: Scene) -> None:
     assert scene.show(path + network)["name"] == "shore"
 
 
+def test_the_button_stays_while_what_it_takes_back_is_under_way(scene: Scene) -> None:
+    image, network = make_image(scene.api, "seed"), scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    form = {"image": image, "flavor": "small", "networks": network}
+    servers = [scene.make("servers", name=name, **form) for name in ("one", "two")]
+    volume, here = scene.make("volumes", name="data", size="1"), f"{D}/servers/{servers[0]}"
+    stopped = scene.browser.fill(here, f"/servers/{servers[0]}/stop")
+    button = r'name="undo" value="([^"]+)"'
+    [name] = re.findall(button, scene.browser.get(stopped.headers["location"]))
+    early = scene.browser.post(f"{D}/undo", [("csrf", scene.browser.csrf), ("undo", name)])
+    assert early.status_code == 303 and early.headers["location"].startswith(here)
+    page = scene.browser.get(early.headers["location"])
+    assert "“Stop” is not done yet: try again in a moment." in page and re.findall(button, page) == [name]
+    scene.cloud.run_jobs()
+    assert undo(scene, page).headers["location"] == f"{here}?undone=1"
+    assert scene.server(servers[0])["status"] == "ACTIVE"
+    within = f"{D}/new/server-volumes?in={servers[0]}"
+    attached = scene.browser.fill(within, within.partition("?")[0], volumeId=volume)
+    [name] = re.findall(button, scene.browser.get(attached.headers["location"]))
+    early = scene.browser.post(f"{D}/undo", [("csrf", scene.browser.csrf), ("undo", name)])
+    scene.cloud.run_jobs()
+    assert undo(scene, scene.browser.get(early.headers["location"])).status_code == 303
+    assert scene.volume(f"volumes/{volume}")["attachments"] == []
+    fields = [("csrf", scene.browser.csrf), ("action", "stop"), *(("id", one) for one in servers)]
+    many = scene.browser.post(f"{D}/bulk/servers", fields)
+    [name] = re.findall(button, scene.browser.get(many.headers["location"]))
+    early = scene.browser.post(f"{D}/undo", [("csrf", scene.browser.csrf), ("undo", name)])
+    assert early.text.count(">refused<") == 2
+    scene.cloud.run_jobs()
+    undo(scene, early.text)
+    assert [scene.server(one)["status"] for one in servers] == ["ACTIVE"] * 2
+
+
 def test_nobody_elses_and_nothing_old_is_undone(scene: Scene) -> None:
     network = scene.make("networks", name="bed", cidr="")
     page = after(scene, f"{D}/networks/{network}/edit", name="bank", admin_state_up="true")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tane.jobs import Order, enqueue, store
+from tane.jobs import Order, enqueue, looking, store
 from tests.api.compute_support import Project, V, project
 from tests.support import ApiCloud, Caller
 
@@ -46,6 +46,20 @@ def launch(garden: Project) -> str:
     headers = {"OpenStack-API-Version": "compute 2.96"}
     answer = garden.user.post(f"{V}/servers", {"server": body}, 202, headers=headers)
     return str(answer.json()["server"]["id"])
+
+
+def test_a_long_debt_hides_no_steps_of_newer_jobs(
+    cloud: ApiCloud, garden: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "MOST_NOTES", 5)
+    debt, newer = (write(cloud, f"server:{name}", garden.user.project_id) for name in "ab")
+    with cloud.core.db.write() as tx:
+        for number in range(6):
+            store.note(tx, debt, "first", "retry", f"reason {number}")
+        store.note(tx, newer, "first", "done", "")
+    with cloud.core.db.read() as tx:
+        found = [(one.job_id, one.detail) for one in looking.notes(tx, [debt, newer])]
+    assert found == [*((debt, f"reason {number}") for number in range(2, 6)), (newer, "")]
 
 
 def test_a_launch_is_told_step_by_step(cloud: ApiCloud, garden: Project) -> None:

@@ -31,6 +31,18 @@ HEAD = "heat_template_version: 2018-08-31\n"
             "Circular Dependency Found: a -> b -> a",
         ),
         ("resources:\n  a: {type: OS::Heat::None}\n  a: {type: OS::Heat::Value}\n", "(line 4)"),
+        (
+            "resources:\n  a: {type: OS::Heat::RandomString}\noutputs:\n  o:\n    value: {get_attr: [a, nope]}\n",
+            "outputs.o.value.get_attr: The Referenced Attribute (a nope) is incorrect.",
+        ),
+        (
+            "resources:\n  a: {type: OS::Heat::RandomString}\noutputs:\n  o:\n    value: {get_attr: [b, value]}\n",
+            'outputs.o.value.get_attr: The specified reference "b" (in unknown) is incorrect.',
+        ),
+        (
+            "resources:\n  a: {type: OS::Heat::RandomString}\noutputs:\n  o:\n    value: {get_resource: b}\n",
+            'outputs.o.value.get_resource: The specified reference "b" (in unknown) is incorrect.',
+        ),
         ("nonsense: 1\n", "The template section is invalid: nonsense (line 2)"),
     ],
 )
@@ -38,5 +50,7 @@ def test_it_is_told(cloud: ApiCloud, text: str, words: str) -> None:
     mia = cloud.new_user("mia", "garden")
     body = {"stack_name": "rose", "template": HEAD + text}
     told = mia.post(at(mia, "/stacks"), body, 400).json()["error"]["message"]
+    validated = mia.post(at(mia, "/validate"), {"template": HEAD + text}, 400).json()["error"]["message"]
+    assert validated.endswith(words), validated
     assert told.endswith(words), told
     assert not mia.get(at(mia, "/stacks")).json()["stacks"]

@@ -171,6 +171,7 @@ def test_an_account_has_so_many_containers(cloud: ApiCloud, mine: Account) -> No
     assert len(mine.names("")) == 3
     mine.call("DELETE", "/one", 204)
     mine.container("three")
+    assert mine.names("") == ["c", "three", "two"]
 
 
 def test_the_disk_filling_under_an_upload_ends_it(

@@ -14,6 +14,8 @@ from tane.db import Tx
 from tane.hosts.tables import host, host_authority, host_certificate, host_token, provider
 
 ALIVE = timedelta(seconds=60)
+CUT_OFF = "cut off"
+"""Why a host is disabled whose certificates are believed no more."""
 INNER = ipaddress.IPv4Network("100.64.0.0/10")
 """Of the hosts' own network (RFC 6598: addresses that are nobody's outside)."""
 
@@ -87,6 +89,13 @@ def is_up_by_name(tx: Tx, name: str) -> bool:
     """Whether there is a host of the name and it is up."""
     row = by_name(tx, name)
     return row is not None and is_up(tx, row)
+
+
+def out(tx: Tx) -> set[str]:
+    """Ids of the hosts that are called dead, or cut off and not let in again."""
+    believed_one = select(host_certificate.c.serial).where(host_certificate.c.host_id == host.c.id).exists()
+    cut = (host.c.disabled_reason == CUT_OFF) & ~believed_one
+    return {str(row.id) for row in tx.all(select(host.c.id).where(or_(host.c.forced_down, cut)))}
 
 
 def change(tx: Tx, host_id: str, **values: Any) -> int:

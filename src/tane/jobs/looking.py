@@ -158,11 +158,12 @@ def one(tx: Tx, job_id: int) -> Job | None:
 
 
 def notes(tx: Tx, job_ids: Sequence[int]) -> list[Note]:
-    """What was written of the steps of these jobs, in order: one query, whatever their number."""
+    """What was written of the steps of these jobs, in order: one query, whatever their number. Of more than
+    :data:`MOST_NOTES` the newest: a debt that is put off for days says so each time."""
     if not job_ids:
         return []
-    asked = select(job_event).where(job_event.c.job_id.in_(job_ids)).order_by(job_event.c.id).limit(MOST_NOTES)
-    return [Note(row.job_id, row.step, row.event, row.detail, row.created_at) for row in tx.all(asked)]
+    asked = select(job_event).where(job_event.c.job_id.in_(job_ids)).order_by(job_event.c.id.desc()).limit(MOST_NOTES)
+    return [Note(row.job_id, row.step, row.event, row.detail, row.created_at) for row in reversed(tx.all(asked))]
 
 
 def older(tx: Tx, found: Job) -> int | None:

@@ -6,18 +6,24 @@ import asyncio
 import io
 import json
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tane.agent.objects import ObjectFiles
+from tane.cli import objects as objects_cli
+from tane.db import Database
 from tane.hosts import HostAgent
 from tane.linux.blob_files import BlobFiles
+from tane.services.host.domain import hosts
 from tane.services.object import checks
 from tane.services.object.domain import copies
 from tane.services.object.domain.inside import Shelf, find, put
 from tane.services.object.store import copies as copy_rows
+from tane.services.object.store import database
 from tane.wire import blobs, frames, lines
 from tane.wire.blobs import Asked
 from tane.wire.errors import HostError, NotOnHost
@@ -115,6 +121,49 @@ def test_the_doctor_and_the_operator_see_what_is_missing(cloud: ApiCloud, tmp_pa
         for blob in {path.name for path in host.files}:  # What was replaced is not counted.
             copies.damaged(cloud.core, blob, host.id)
     assert ("problem", "Of 2 objects' bytes no host has a good copy.") in told()
+    world.close()
+
+
+@pytest.mark.parametrize("how", ["cut off", "dead"])
+def test_copies_of_a_host_that_is_cut_off_or_dead_do_not_count(
+    cloud: ApiCloud, tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(cloud, tmp_path)
+    world.mine.put("/c/o", BIG)
+    world.away(world.hosts[0])
+    if how == "dead":
+        world.change(world.hosts[0], forced_down=True)
+    else:
+        cloud.wait(hosts.cut_off(cloud.core, "store-0"))
+
+    def seen() -> dict[str, dict[str, int]]:
+        with cloud.core.db.read() as tx, database.of(cloud.core).read() as objects:
+            return {host.name: {**host.copies} for host in checks.by_host(tx, objects)}
+
+    def found() -> list[str]:
+        with cloud.core.db.read() as tx, database.of(cloud.core).read() as objects:
+            return [each.what for each in checks.copies(tx, objects)]
+
+    assert seen()["store-0"] == {"gone": 1} and seen()["store-1"] == {"good": 1}
+    assert "1 copies of objects are on hosts that are cut off, dead or removed: store-0." in found()
+
+    @contextmanager
+    def opened(_state: object) -> Iterator[tuple[Database, Database]]:
+        yield cloud.core.db, database.of(cloud.core)
+
+    monkeypatch.setattr(objects_cli, "_databases", opened)
+    with pytest.raises(SystemExit, match=r"store-0 .*: 1 gone; hosts that take copies: 2 of 3; another"):
+        objects_cli.repair(seconds=0)
+    objects_cli.status()
+    assert "store-0  down" in capsys.readouterr().out.replace("store-0   ", "store-0  ")
+    world.add("fourth")
+    world.healed()
+    assert seen()["fourth"] == {"good": 1} and not seen()["store-0"]
+    objects_cli.repair(seconds=0)
+    assert "all copies are good" in capsys.readouterr().out and not found()
+    for host in world.hosts[1:]:
+        world.change(host, forced_down=True)
+    assert "Of 1 objects' bytes no host has a good copy." in found()
     world.close()
 
 

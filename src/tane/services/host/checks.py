@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tane.db import Tx
 from tane.finding import Finding
 from tane.hosts import store
-from tane.services.host.domain.hosts import CUT_OFF
+from tane.hosts.store import CUT_OFF
 
 
 def silent(tx: Tx) -> Iterator[Finding]:

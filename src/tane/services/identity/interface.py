@@ -18,7 +18,7 @@ from tane.services.identity.domain.bootstrap import bootstrap, publish
 from tane.services.identity.domain.ec2_tokens import EXPIRED, SignedCall, caller_of_ec2, caller_of_s3, project_of
 from tane.services.identity.domain.memory import Desk, NotRemembered
 from tane.services.identity.schemas import AppCredentialMethod, AuthIn, IdentityIn
-from tane.services.identity.store import limits, projects, rows
+from tane.services.identity.store import limits, rows
 from tane.services.identity.tables import project, trust, user
 from tane.web.access import AccessRule
 from tane.web.context import Context
@@ -260,7 +260,7 @@ def endpoint_url(core: Core, project_id: str, service_type: str, region: str, in
 def of_nobody(tx: Tx, noun: str, counted: Mapping[str, int]) -> Iterator[Finding]:
     """The doctor's finding that there are things (``counted`` by project) of projects that are no longer there: whoever
     may delete a project may do so while something is in it."""
-    gone = sorted(counted.keys() - projects.known(tx, [*counted]))
+    gone = sorted(counted.keys() - rows.there(tx, project, [*counted]))
     if gone:
         yield Finding(
             "warning",

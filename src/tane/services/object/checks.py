@@ -21,15 +21,18 @@ from tane.services.object.store.database import APART
 from tane.services.object.tables import mark
 
 OVERDUE_DAYS, DAY = 30, 24 * 3600
+GONE = "gone"
 
 
 @dataclass
 class OnHost:
-    """Copies by their state, and the bytes of the good ones. ``name``: the host's, or its id when it is gone."""
+    """Copies by their state, and the bytes of the good ones. ``name``: the host's, or its id when it is gone. ``out``:
+    it is called dead, cut off, or gone: whatever it had, its copies are :data:`GONE`, and others have to be made."""
 
     name: str
     up: bool
     enabled: bool
+    out: bool = False
     copies: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     good_bytes: int = 0
 
@@ -51,17 +54,18 @@ def opened(config: Config) -> Iterator[Database]:
 
 def by_host(control: Tx, objects: Tx) -> list[OnHost]:
     """The hosts that keep objects, or should."""
-    known = {row.id: row for row in hosts.all_hosts(control)}
+    known, out = {row.id: row for row in hosts.all_hosts(control)}, hosts.out(control)
     found = {
-        row.id: OnHost(row.name, hosts.is_up(control, row), row.enabled)
+        row.id: OnHost(row.name, hosts.is_up(control, row), row.enabled, row.id in out)
         for row in known.values()
         if "object" in row.roles
     }
     for host_id, state, count, size in store.counts(objects):
         name = "(no host yet)" if host_id == "none" else host_id
-        host = found.setdefault(host_id, OnHost(name, up=False, enabled=False))
-        host.copies[state] += count
-        host.good_bytes += size if state in store.READABLE else 0
+        gone = host_id in out or (host_id != "none" and host_id not in known)
+        host = found.setdefault(host_id, OnHost(name, up=False, enabled=False, out=gone))
+        host.copies[GONE if host.out else state] += count
+        host.good_bytes += size if state in store.READABLE and not host.out else 0
     return list(found.values())
 
 
@@ -82,7 +86,9 @@ def _scrub(objects: Tx) -> Iterator[Finding]:
 
 def copies(control: Tx, objects: Tx) -> Iterator[Finding]:
     """Copies on hosts that are missing or have rotted, and what no host has any more."""
-    if lost := store.unreadable(objects):
+    found = by_host(control, objects)
+    removed = store.hosts(objects) - {row.id for row in hosts.all_hosts(control)} - {"none"}
+    if lost := store.unreadable(objects, hosts.out(control) | removed):
         yield Finding(
             "problem",
             f"Of {lost} objects' bytes no host has a good copy.",
@@ -90,7 +96,14 @@ def copies(control: Tx, objects: Tx) -> Iterator[Finding]:
             "bring back the hosts that have them: ./tane object status",
         )
     yield from _scrub(objects)
-    found = by_host(control, objects)
+    if out := [host for host in found if host.copies.get(GONE)]:
+        yield Finding(
+            "warning",
+            f"{sum(host.copies[GONE] for host in out)} copies of objects are on hosts that are cut off, dead or "
+            f"removed: {', '.join(host.name for host in out)}.",
+            "They do not count. Others are made on other hosts, as far as there are three.",
+            "./tane object repair, which says what it waits for",
+        )
     open_ = {state: sum(host.copies.get(state, 0) for host in found) for state in ("missing", "bad")}
     if any(open_.values()):
         yield Finding(

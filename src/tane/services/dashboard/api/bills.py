@@ -87,19 +87,20 @@ def _title(visit: Visit, service: str) -> str:
 
 
 def _resources(visit: Visit, lines: Sequence[Row]) -> list[dict[str, Any]]:
-    """A row for each resource, the dearest first."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    """A row for each resource and way of being, the dearest first: what costs nothing has a row of its own."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for line in lines:
-        service, resource = str(line["service"]), str(line["resource_id"])
+        service, resource, what = str(line["service"]), str(line["resource_id"]), str(line["what"])
         row = found.setdefault(
-            (service, resource),
+            (service, resource, what),
             {
                 "service": _title(visit, service),
+                "what": what,
                 "hours": Decimal(0),
                 "amount": Decimal(0),
             },
         )
-        row["name"], row["what"] = str(line["name"] or resource[:8]), str(line["what"])
+        row["name"] = str(line["name"] or resource[:8])
         row["hours"] += Decimal(str(line["hours"]))
         row["amount"] += Decimal(str(line["amount"]))
     ordered = sorted(found.values(), key=lambda row: (-row["amount"], row["service"], row["name"]))

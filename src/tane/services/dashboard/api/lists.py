@@ -10,7 +10,17 @@ from typing import Any
 
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import showing
-from tane.services.dashboard.domain.describing import Action, Call, Column, Field, Kind, Row, id_of, value_of
+from tane.services.dashboard.domain.describing import (
+    OF_PROJECT,
+    Action,
+    Call,
+    Column,
+    Field,
+    Kind,
+    Row,
+    id_of,
+    value_of,
+)
 from tane.services.dashboard.domain.showing import Cell
 from tane.services.dashboard.resources import KINDS
 from tane.web import inside
@@ -190,10 +200,14 @@ def all_names(visit: Visit, name: str) -> dict[str, str]:
 def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[str, str]]:
     """The rows of a kind as choices of a field; none where the visitor may not list them."""
     kind = KINDS[field.ref]
+    asked_for = [{**({"limit": str(OFFERED)} if kind.paged else {}), **query}]
+    if field.own and visit.ctx.is_admin:
+        asked_for = [{**asked_for[0], **OF_PROJECT}, {**asked_for[0], "shared": "true"}]
     try:
-        found = rows(visit, kind, {**({"limit": str(OFFERED)} if kind.paged else {}), **query})[:OFFERED]
+        several = [row for one in asked_for for row in rows(visit, kind, one)]
     except ApiError:
         return []
+    found = list({id_of(kind, row): row for row in several}.values())[:OFFERED]
     found = [row for row in found if field.only is None or field.only(row)]
     labels = [str(value_of(row, kind.label) or "") for row in found]
     twice = {text for text, count in Counter(labels).items() if count > 1}

@@ -243,10 +243,20 @@ def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Give
     places = {"id": order.id or "-", **forms.places(action, shown)}
     places |= {name: str(value_of(order.row, path) or "-") for name, path in (action.taken or {}).items()}
     request = _curl(visit, action.target, body, places=places, spoken=action.spoken)
-    block = _terraform(visit, order, shown if body is None else body, {**places, "in": inner})
+    half = shown if action.special in special.SEVERAL or given is None else _half(visit, order, fields, shown, hidden)
+    block = _terraform(visit, order, half, {**places, "in": inner})
     if body is not None and (line := special.line(action, body, order.id)) != "":
         return line or "", request, block
     return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), request, block
+
+
+def _half(visit: Visit, order: Order, fields: Sequence[Input], typed: Values, hidden: Values) -> Any:
+    """The body of a form that may be filled in by half: where a value has to be, its name stands for it."""
+    needed = {one.field.name: forms.stand_in(one) for one in fields if one.required and one.kind != "file"}
+    try:
+        return special.body(visit, order.action, {**needed, **typed, **hidden}, order.row)
+    except ApiError:
+        return {}
 
 
 def _terraform(visit: Visit, order: Order, sent: Any, places: Mapping[str, str]) -> str:

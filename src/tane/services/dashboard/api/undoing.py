@@ -20,7 +20,7 @@ from tane.services.dashboard.domain import forms, undoing
 from tane.services.dashboard.domain.describing import Action, Kind, Row, Values, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
-from tane.services.dashboard.domain.undoing import Done, Step
+from tane.services.dashboard.domain.undoing import Done, Step, Still
 from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError, Conflict, NotFound
@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 
 MEMORY = "dashboard.undo"
 LASTS = timedelta(minutes=10)
+EARLY = N_("“{what}” is not done yet: try again in a moment.")
 MOST, MOST_OF_ONE = 5000, 5
 """Steps remembered of all sessions, and orders of one session, of a step or several; the oldest are forgotten."""
+
+
+class NotYet(Conflict):
+    """What is to be taken back is still under way."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,8 @@ def described(visit: Visit, name: str) -> tuple[str, str] | None:
     if found is None:
         return None
     what, count = visit.words(found.title), len(found.steps)
+    if visit.request.param("early"):
+        return name, visit.words(EARLY, what=what)
     if count == 1:
         return name, visit.words(N_("“{what}” was accepted."), what=what)
     return name, visit.words(N_("“{what}” was accepted for {count}."), what=what, count=count)
@@ -167,30 +174,35 @@ async def undo(visit: Visit) -> Response:
     if left:
         # What went back is done; the rest may be tried again.
         memory[name] = replace(kept, steps=[step for step, _ in left])
-        if len(kept.steps) == 1:
-            raise left[0][1]
-        return await core.in_thread(_report, visit, kept, left)
+        if len(kept.steps) > 1:
+            return await core.in_thread(_report, visit, kept, left, name)
+        if isinstance(left[0][1], NotYet):
+            return _after(visit, kept.steps, undo=name, early="1")
+        raise left[0][1]
     memory.pop(name, None)
-    return _after(visit, kept.steps)
+    return _after(visit, kept.steps, undone="1")
 
 
-def _after(visit: Visit, steps: Sequence[Step]) -> Response:
+def _after(visit: Visit, steps: Sequence[Step], **said: str) -> Response:
     """Where one goes then: to the resource, or to the list of several."""
     step, kind = steps[0], KINDS[steps[0].kind]
     if kind.inner:
-        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(step.inner)}", undone="1")
-    return visit.go(f"/{kind.name}/{inside.part(step.id)}" if len(steps) == 1 else f"/{kind.name}", undone="1")
+        return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(step.inner)}", **said)
+    return visit.go(f"/{kind.name}/{inside.part(step.id)}" if len(steps) == 1 else f"/{kind.name}", **said)
 
 
-def _report(visit: Visit, kept: Kept, left: Sequence[tuple[Step, ApiError]]) -> Response:
+def _report(visit: Visit, kept: Kept, left: Sequence[tuple[Step, ApiError]], name: str) -> Response:
     failed = {id(step): visit.refusal(error) for step, error in left}
     kind = KINDS[kept.steps[0].kind]
     results = [(step.id or step.inner, failed.get(id(step), "")) for step in kept.steps]
-    return visit.page("report.html", kind=kind, action=_action(kind, kept.steps[0]), results=results, undo=None)
+    again = None
+    if any(isinstance(error, NotYet) for _, error in left):
+        again = name, visit.words(EARLY, what=visit.words(kept.title))
+    return visit.page("report.html", kind=kind, action=_action(kind, kept.steps[0]), results=results, undo=again)
 
 
 async def _take_back(visit: Visit, step: Step) -> None:
-    """:raises Conflict: somebody has changed it since."""
+    """:raises NotYet: it is not over. :raises Conflict: somebody has changed it since."""
     kind, core = KINDS[step.kind], visit.core
     action = _action(kind, step)
     row = await core.in_thread(_row, visit, kind, action, step)
@@ -203,12 +215,24 @@ async def _take_back(visit: Visit, step: Step) -> None:
 
 
 def _row(visit: Visit, kind: Kind, action: Action, step: Step) -> Row:
-    """The resource as it is now. :raises Conflict: it, or what it hangs on, is not as the action left it."""
+    """The resource as it is now. :raises NotYet: it, or what it hangs on, is still on its way there. :raises Conflict:
+    it is not as the action left it."""
+    seen = [(one, _seen(visit, one)) for one in step.still]
+    same = all(row is not None and one.holds(row) for one, row in seen)
+    if not same and any(row is not None and undoing.under_way(row) for _, row in seen):
+        raise NotYet(visit.words(N_("It is not done yet: try again in a moment.")))
     try:
-        same = all(one.holds(lists.one(visit, KINDS[one.kind], one.id, one.inner)) for one in step.still)
         row = {"in": step.inner} if action is kind.create else lists.one(visit, kind, step.id, step.inner)
     except NotFound:
         same, row = False, {}
     if not same:
         raise Conflict(visit.words(N_("It is no longer, or not yet, as this left it: nothing was undone.")))
     return row
+
+
+def _seen(visit: Visit, still: Still) -> Row | None:
+    """What must still be so, as it is now; None when it is gone."""
+    try:
+        return lists.one(visit, KINDS[still.kind], still.id, still.inner)
+    except NotFound:
+        return None

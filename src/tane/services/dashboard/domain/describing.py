@@ -87,8 +87,18 @@ class Field:
     """Of references: preselect the first row rather than none."""
     only: Callable[[Row], bool] | None = None
     """Which rows are offered."""
+    own: bool = False
+    """Rows of the project, and what is shared, are offered: an administrator's list has everybody's."""
     apart: Sequence[str] = ()
     """Entries of the row's value that are the API's own, and no text of the form."""
+
+
+OF_PROJECT = {"project_id": "{project}"}
+
+
+def boots(row: Row) -> bool:
+    """Whether an image is more than a kernel or a ramdisk, which others name."""
+    return not {row.get("container_format"), row.get("disk_format")} & {"aki", "ari"}
 
 
 Build = Callable[[Values, Row], Any]

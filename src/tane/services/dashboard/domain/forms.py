@@ -109,6 +109,13 @@ def values(fields: Sequence[Input], given: Given) -> Values:
     return found
 
 
+def stand_in(one: Input) -> Any:
+    """What stands for a value that is not typed yet."""
+    if one.kind == "pairs":
+        return {}
+    return [f"<{one.field.name}>"] if one.kind in ("refs", "list", "lines") else f"<{one.field.name}>"
+
+
 def _value(kind: str, field: Field, texts: Sequence[str]) -> Any:
     text = texts[0]
     if kind == "number":

@@ -55,6 +55,11 @@ class Still:
         )
 
 
+def under_way(row: Row) -> bool:
+    """Whether something is being done to a resource: a server has a task, a volume is attaching, detaching …"""
+    return bool(row.get("OS-EXT-STS:task_state")) or str(row.get("status") or "").endswith("ing")
+
+
 @dataclass(frozen=True)
 class Step:
     """An action that takes another one back. ``given``: the fields of its form; ``still``: what must be as the action
@@ -287,7 +292,8 @@ def attached(done: Done) -> Step | None:
     if not server or not volume:
         return None
     left = {name: [made.get(name)] for name in ("device", "tag", "delete_on_termination")}
-    return Step("server-volumes", "detach", volume, server, still=(Still("server-volumes", volume, left, server),))
+    still = (Still("volumes", volume, {"status": ["in-use"]}), Still("server-volumes", volume, left, server))
+    return Step("server-volumes", "detach", volume, server, still=still)
 
 
 def detached(done: Done) -> Step | None:

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from tane.services.dashboard.domain.describing import (
+    OF_PROJECT,
     Action,
     Column,
     Field,
@@ -13,6 +14,7 @@ from tane.services.dashboard.domain.describing import (
     Panel,
     Row,
     Values,
+    boots,
     states,
     value_of,
 )
@@ -80,7 +82,16 @@ LAUNCH = Action(
     build=launch,
     fields=(
         Field("name", N_("Name"), required=True, option="-"),
-        Field("image", N_("Image"), "ref", ref="images", option="--image", first=True, query={"status": "active"}),
+        Field(
+            "image",
+            N_("Image"),
+            "ref",
+            ref="images",
+            option="--image",
+            first=True,
+            query={"status": "active"},
+            only=boots,
+        ),
         Field(
             "flavor", N_("Flavor"), "ref", ref="flavors", required=True, first=True, option="--flavor", to="flavorRef"
         ),
@@ -94,9 +105,12 @@ LAUNCH = Action(
             query={"router:external": "false"},
             # A server needs an address, so on others it is refused.
             only=lambda row: bool(row.get("subnets")),
+            own=True,
         ),
         Field("key", N_("Key pair"), "ref", ref="keypairs", value="name", option="--key-name", first=True),
-        Field("groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"),
+        Field(
+            "groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group", query=OF_PROJECT
+        ),
         Field(
             "volume_size",
             N_("Size of a volume made for it (GiB)"),
@@ -123,6 +137,7 @@ LAUNCH = Action(
             N_("Ports made before"),
             "refs",
             ref="ports",
+            query=OF_PROJECT,
             only=lambda row: not row.get("device_id"),
             option="--port",
             folded=True,
@@ -244,7 +259,9 @@ SERVER_ACTIONS = (
         when=states("ACTIVE", "SHUTOFF", "ERROR"),
         help=N_("What is on its disk is lost; addresses and volumes stay."),
         fields=(
-            Field("imageRef", N_("Image"), "ref", ref="images", required=True, first=True, option="--image"),
+            Field(
+                "imageRef", N_("Image"), "ref", ref="images", required=True, first=True, option="--image", only=boots
+            ),
             Field("adminPass", N_("Password"), "password", option="--password"),
         ),
     ),
@@ -254,7 +271,7 @@ SERVER_ACTIONS = (
         "rescue",
         when=states("ACTIVE", "SHUTOFF", "ERROR"),
         help=N_("It starts from another image, with its own disk beside it."),
-        fields=(Field("rescue_image_ref", N_("Image"), "ref", ref="images", option="--image"),),
+        fields=(Field("rescue_image_ref", N_("Image"), "ref", ref="images", option="--image", only=boots),),
     ),
     act("unrescue", N_("End the rescue"), "unrescue", when=states("RESCUE"), quick=True),
     act(

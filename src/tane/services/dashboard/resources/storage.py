@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, states
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, boots, states
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources.backups import OF_VOLUME
 
@@ -46,7 +46,7 @@ NEW_VOLUME = Action(
     fields=(
         Field("name", N_("Name"), option="-"),
         Field("size", N_("Size (GiB)"), "number", default=1, required=True, option="--size"),
-        Field("image", N_("From an image"), "ref", ref="images", option="--image"),
+        Field("image", N_("From an image"), "ref", ref="images", option="--image", only=boots),
         Field("snapshot", N_("From a snapshot"), "ref", ref="snapshots", option="--snapshot", folded=True),
         Field("volume", N_("A copy of a volume"), "ref", ref="volumes", option="--source", folded=True),
         Field("volume_type", N_("Type"), "ref", ref="volume-types", value="name", option="--type"),

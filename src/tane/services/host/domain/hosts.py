@@ -11,13 +11,12 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import HostUnreachable, store
+from tane.hosts.store import CUT_OFF
 from tane.services.compute import interface as compute
 from tane.services.network import interface as network
 from tane.services.object import interface as objects
 from tane.services.volume import interface as volume
 from tane.web.errors import Conflict, NotFound
-
-CUT_OFF = "cut off"
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,21 @@ def _plain(config: Config) -> dict[str, Any]:
     return found
 
 
+def _told(value: Any) -> Any:
+    """An address without the name and password, and the query, that may be a secret."""
+    if isinstance(value, list):
+        return [_told(one) for one in value]
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    place, mark, _ = rest.partition("?")
+    authority, slash, path = place.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{mark and '?…'}"
+
+
 def _flat(found: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in found.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", value
+            yield f"{before}{name}", _told(value)

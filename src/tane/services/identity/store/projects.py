@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -10,9 +9,6 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.identity.tables import project
-
-AT_ONCE = 500
-"""Ids in one question."""
 
 
 def tree(tx: Tx) -> list[Row[Any]]:
@@ -42,13 +38,4 @@ def above(tx: Tx, project_id: str) -> list[Row[Any]]:
     while parent_id in by_id:
         found.append(by_id[parent_id])
         parent_id = by_id[parent_id].parent_id
-    return found
-
-
-def known(tx: Tx, project_ids: Sequence[str]) -> set[str]:
-    """Those of the ids that there are."""
-    found: set[str] = set()
-    for begin in range(0, len(project_ids), AT_ONCE):
-        some = project.c.id.in_(project_ids[begin : begin + AT_ONCE])
-        found |= {row.id for row in tx.all(select(project.c.id).where(some))}
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Table, delete, func, insert, select, update
@@ -11,12 +11,22 @@ from sqlalchemy.engine import Row
 from tane.db import Tx
 from tane.web.codec import bounded
 
+AT_A_TIME = 1000
 COMPARISONS = ("contains", "startswith", "endswith", "icontains", "istartswith", "iendswith")
 """What may follow ``__`` in the name of a filter (Keystone's inexact filters)."""
 
 
 def get(tx: Tx, table: Table, row_id: str) -> Row[Any] | None:
     return tx.first(select(table).where(table.c.id == row_id))
+
+
+def there(tx: Tx, table: Table, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that have a row: a query for many of them."""
+    found: set[str] = set()
+    for begin in range(0, len(ids), AT_A_TIME):
+        wanted = select(table.c.id).where(table.c.id.in_(ids[begin : begin + AT_A_TIME]))
+        found |= {str(row.id) for row in tx.all(wanted)}
+    return found
 
 
 def condition(table: Table, name: str, value: Any) -> Any:

@@ -175,9 +175,10 @@ def counts(tx: Tx) -> list[tuple[str, str, int, int]]:
     return [(row.host, row.state, int(row.copies), int(row.bytes)) for row in rows]
 
 
-def unreadable(tx: Tx) -> int:
-    """Living blobs of which no host has a good copy any more."""
-    readable = select(blob_copy.c.blob_id).where(blob_copy.c.blob_id == blob.c.id, _READABLE).exists()
-    damaged = select(blob_copy.c.blob_id).where(OPEN, HOSTED)
+def unreadable(tx: Tx, out: Collection[str] = ()) -> int:
+    """Living blobs of which no host has a good copy any more, but those that are ``out``."""
+    there = blob_copy.c.host.not_in([*out])
+    readable = select(blob_copy.c.blob_id).where(blob_copy.c.blob_id == blob.c.id, _READABLE, there).exists()
+    damaged = select(blob_copy.c.blob_id).where(or_(OPEN, blob_copy.c.host.in_([*out])), HOSTED)
     wanted = select(func.count()).select_from(blob).where(blob.c.id.in_(damaged), blob.c.dead_at.is_(None), ~readable)
     return int(tx.scalar(wanted) or 0)

@@ -128,7 +128,8 @@ def refused(error: TemplateError) -> StackValidationFailed:
     where = f" (line {error.line})" if error.line else ""
     section = error.path.partition(".")[0].lower()
     # Heat tells the place of what is in these, where the words do not name it already.
-    placed = section in ("resources", "outputs", "conditions") and not error.message.startswith(NAMED)
+    named = section != "outputs" and error.message.startswith(NAMED)
+    placed = section in ("resources", "outputs", "conditions") and not named
     place = f"{error.path}: " if placed and error.path not in error.message else ""
     return StackValidationFailed(f"{place}{error.message}{where}")
 

@@ -12,7 +12,7 @@ from tane.services.orchestration.domain import requests
 from tane.services.orchestration.domain.plans import Plan, Source, make, refused
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.scopes import Scope, scope_of
-from tane.services.orchestration.domain.validation import Named, Walk, checker
+from tane.services.orchestration.domain.validation import Named, Walk, checker, try_outputs
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import NestedTemplate
 from tane.services.orchestration.template import Parameter, Template, TemplateError, effort
@@ -38,6 +38,7 @@ def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool, ignored: S
     plan = make(source, scope_of(core, ctx, named), check, strict=False)
     try:
         properties = _properties(core, ctx, named, plan)
+        try_outputs(Scope(core, ctx, named, plan))
     except TemplateError as error:
         raise refused(error) from None
     view = _view(plan.template, plan.environment.parameters)

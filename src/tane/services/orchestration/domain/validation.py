@@ -76,6 +76,15 @@ def plan_for(core: Core, ctx: Context, stack: Any, source: Source, tx: Tx | None
     return make(source, scope_of(core, ctx, stack, tx), checker(core, ctx))
 
 
+def try_outputs(scope: Scope) -> None:
+    """:raises TemplateError: one refers to what there is not."""
+    template = scope.plan.template
+    section, key = ("Outputs", "Value") if template.kind == "cfn" else ("outputs", "value")
+    for output in template.outputs.values():
+        if holds(output.condition, scope, template) is True:
+            evaluate(output.value, scope, template, f"{section}.{output.name}.{key}")
+
+
 class Walk:
     """A walk over a stack and all that is nested in it, whose resources count together."""
 
@@ -123,9 +132,8 @@ def look(
             inner = _inner(scope, name, values, walk, hidden)
             found.append(Looked(name, stack, plan, plain(values), inner, hidden))
         # What is wrong with an output of a nested stack is told where it is asked for.
-        for output in plan.template.outputs.values() if stack.depth == 0 else ():
-            if holds(output.condition, scope, plan.template) is True:
-                evaluate(output.value, scope, plan.template)
+        if stack.depth == 0:
+            try_outputs(scope)
     except TemplateError as error:
         found_wrong = refused(error)
         raise StackValidationFailed(masking.masked(found_wrong.message, hidden)) from None

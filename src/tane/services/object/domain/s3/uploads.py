@@ -20,7 +20,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.db.documents import dump, load
-from tane.services.object.domain import access, content, locks, manifests, objects
+from tane.services.object.domain import access, content, locks, manifests, objects, room
 from tane.services.object.domain.access import Visit
 from tane.services.object.domain.content import New
 from tane.services.object.domain.locks import UPLOAD
@@ -63,7 +63,7 @@ def begin(request: Request, at: At, content_type: str, meta: dict[str, str]) -> 
                 "id": found,
                 "account_id": account_id,
                 "container_id": visit.there.container_id,
-                "segments_id": _beside(tx, visit),
+                "segments_id": _beside(tx, request.core, visit),
                 "name": at[2],
                 "stamp": stamps.of(tx.now),
                 "user_id": request.ctx.user_id,
@@ -74,12 +74,14 @@ def begin(request: Request, at: At, content_type: str, meta: dict[str, str]) -> 
         return found
 
 
-def _beside(tx: Tx, visit: Visit) -> int:
-    """The container of a bucket's parts. It is nobody's but the owner's: who is let in to an object reads its parts."""
+def _beside(tx: Tx, core: Core, visit: Visit) -> int:
+    """The container of a bucket's parts, which counts. It is nobody's but the owner's: who is let in to an object reads
+    its parts."""
     name = visit.container + SEGMENTS
     place = places.place(tx, visit.account, name)
     if place is not None and place.container_id is not None:
         return int(place.container_id)
+    room.check_containers(tx, core, visit.there.account_id)
     return places.add_container(tx, visit.there.account_id, name, visit.there.policy)
 
 
