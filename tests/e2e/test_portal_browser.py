@@ -104,7 +104,9 @@ def test_consoles_in_one_page_stay_connected_while_another_is_seen(
 ) -> None:
     client = garden.member()
     [first] = client.call("GET", "/compute/v2.1/servers/detail?name=^web$")["servers"]
+    [port] = client.call("GET", f"/network/v2.0/ports?device_id={first['id']}")["ports"]
     body = {"name": "shop", "flavorRef": first["flavor"]["id"], "imageRef": first["image"]["id"]}
+    body["networks"] = [{"uuid": port["network_id"]}]
     second = client.call("POST", "/compute/v2.1/servers", {"server": body})["server"]["id"]
     path = f"/compute/v2.1/servers/{second}"
     wait_for("it runs", lambda: client.call("GET", path)["server"]["status"] == "ACTIVE", 30)
