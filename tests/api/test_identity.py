@@ -24,7 +24,7 @@ def test_a_wrong_password_and_an_unknown_user_are_refused_alike(cloud: ApiCloud)
 
 
 def test_a_revoked_token_is_refused(cloud: ApiCloud) -> None:
-    admin, other = cloud.admin, cloud.admin
+    admin, other = cloud.admin, cloud.admin_again()
     admin.delete("/identity/v3/auth/tokens", headers={"X-Subject-Token": other.token})
     other.get("/identity/v3/users", expect=401)
     admin.get("/identity/v3/users")

@@ -215,7 +215,7 @@ def test_services_are_told_of_what_was_disabled(cloud: ApiCloud) -> None:
 
 
 def test_what_ends_tokens_is_told_to_services(cloud: ApiCloud) -> None:
-    user, admin, other = cloud.new_user("mia", "garden"), cloud.admin, cloud.admin
+    user, admin, other = cloud.new_user("mia", "garden"), cloud.admin, cloud.admin_again()
     admin.delete(f"{V3}/auth/tokens", headers={"X-Subject-Token": other.token})
     admin.delete(f"{V3}/users/{user.user_id}")
     events = admin.get(f"{V3}/OS-REVOKE/events").json()["events"]
@@ -300,7 +300,7 @@ def test_keys_rotate_and_old_tokens_stay_good(cloud: ApiCloud) -> None:
 
 
 def test_a_revocation_holds_at_once_in_another_process_and_after_a_restart(cloud: ApiCloud) -> None:
-    admin, doomed = cloud.admin, cloud.admin
+    admin, doomed = cloud.admin, cloud.admin_again()
     with process_of(cloud) as other:
         as_in(other, doomed).get(f"{V3}/users")
         admin.delete(f"{V3}/auth/tokens", headers={"X-Subject-Token": doomed.token})
