@@ -225,13 +225,13 @@ def _post(
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", path, body, {"User-Agent": "tane", **headers})
-        answer = connection.getresponse()
-        told = answer.read(most + 1) if most else b""
-        # A head or a body that was cut off by the deadline looks like a whole one.
-        deadline.left()
-        if len(told) > most:
-            raise OSError(f"{parts.hostname}: the answer is longer than {most} bytes")
-        return answer.status, told
+        with connection.getresponse() as answer:
+            told = answer.read(most + 1) if most else b""
+            # A head or a body that was cut off by the deadline looks like a whole one.
+            deadline.left()
+            if len(told) > most:
+                raise OSError(f"{parts.hostname}: the answer is longer than {most} bytes")
+            return answer.status, told
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"{parts.hostname}: {error or type(error).__name__}") from None
     finally:
