@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tane.config import LimitSettings
 from tane.core import Core
 from tane.shares import OWNER, UNBOUNDED, Turns
+from tane.web.limits import LONGEST_SHOWN, Requests
 from tests.api import dashboard_support
 from tests.api.object_support import Account
 from tests.support import ApiCloud
@@ -86,3 +88,10 @@ def test_whatever_a_request_does_in_threads_counts_for_its_project(
     browser.get("/dashboard/servers")
     browser.post("/dashboard/new/keypairs", [("csrf", browser.csrf), ("name", "mine")])
     assert len({*owners}) == 1 and not str(owners[0]).startswith("from"), owners
+
+
+def test_what_a_browser_adds_to_its_session_is_not_kept() -> None:
+    requests = Requests(LimitSettings())
+    requests.remember("tane-session=a", "garden")
+    requests.remember("tane-session=a; junk=" + "x" * LONGEST_SHOWN, "garden")
+    assert requests.owner("tane-session=a") == "garden" and len(requests._owners) == 1

@@ -208,6 +208,7 @@ class Door:
 PROXIES = "proxies"
 
 
+LONGEST_SHOWN = 1024
 LARGE = 8
 """So many requests one with a long body, or with a long answer, counts for."""
 
@@ -246,8 +247,9 @@ class Requests:
             self.remember(token, ctx.project_id or ctx.user_id)
 
     def remember(self, shown: str, owner: str) -> None:
-        """Whom the requests count for that show this: a token, a session's cookie ("" shows nothing)."""
-        if not shown:
+        """Whom the requests count for that show this: a token, a session's cookie ("" shows nothing). One that is
+        longer than either has to be is not kept: its sender could lay as much in memory as headers take."""
+        if not shown or len(shown) > LONGEST_SHOWN:
             return
         if len(self._owners) >= MOST_TOKENS:
             self._owners.clear()
