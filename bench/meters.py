@@ -79,17 +79,17 @@ def write_servers(core: Core, count: int = GUESTS) -> None:
     """The guests' rows: each has a card whose id is its own."""
     with core.db.write() as tx:
         hosts.register(tx, HOST, "host-1", ("compute",), None, {})
-        usual, net = _usual(server, tx.now), _usual(network, tx.now)
+        usual, net = usual_row(server, tx.now), usual_row(network, tx.now)
         owned = [{"number": number + 1, "id": guest(number), "project_id": "p"} for number in range(count)]
         tx.execute(insert(server), [{**usual, **one, "host_id": HOST} for one in owned])
         tx.execute(insert(network), [{**net, "id": HOST, "project_id": "p"}])
-        card = {**_usual(port, tx.now), "network_id": HOST, "device_order": 1}
+        card = {**usual_row(port, tx.now), "network_id": HOST, "device_order": 1}
         for one in owned:
             at = {"device_id": one["id"], "mac_address": f"{one['number']:012x}"}
             tx.execute(insert(port).values({**card, "id": one["id"], "project_id": "p", **at}))
 
 
-def _usual(table: Table, now: Any) -> dict[str, Any]:
+def usual_row(table: Table, now: Any) -> dict[str, Any]:
     """A row of that table in which nothing is said."""
     row: dict[str, Any] = {}
     for column in table.c:

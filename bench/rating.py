@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON as Json
-from sqlalchemy import Boolean, DateTime, Float, Integer, insert, update
+from sqlalchemy import insert, update
 
+from bench.meters import usual_row
 from tane.app import Cloud, make_core
 from tane.clock import ManualClock
 from tane.config import Config
@@ -88,20 +88,8 @@ def _price(core: Core, field_id: str, number: int, day: int) -> Any:
 
 
 def _row(number: int, now: datetime) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for column in server.c:
-        usual: Any = ""
-        if isinstance(column.type, Boolean):
-            usual = False
-        elif isinstance(column.type, Integer | Float):
-            usual = 1
-        elif isinstance(column.type, DateTime):
-            usual = now
-        elif isinstance(column.type, Json):
-            usual = {}
-        row[column.name] = None if column.nullable else usual
     kept = {"project_id": PROJECT, "flavor_id": str(number % FLAVORS), "vm_state": "active"}
-    return {**row, "number": number + 1, "id": f"0f5a1e0c-6a55-4f6b-9a51-{number:012}", **kept}
+    return {**usual_row(server, now), "number": number + 1, "id": f"0f5a1e0c-6a55-4f6b-9a51-{number:012}", **kept}
 
 
 if __name__ == "__main__":
