@@ -125,6 +125,7 @@ def test_what_pauses_is_tried_now_and_nothing_else_is(cloud: ApiCloud) -> None:
     assert boss.get(f"{J}/{first}").json()["job"]["tries"] == 5
     boss.post(f"{J}/{first}/try", None, 202)
     shown = boss.get(f"{J}/{first}").json()["job"]
+    assert shown["tries"] == 4
     assert shown["next_try_at"] < shown["deadline"] and shown["awaits"] is None
     with cloud.core.db.read() as tx:
         assert store.is_due(tx)
@@ -145,3 +146,35 @@ def test_the_steps_of_a_page_are_one_query(cloud: ApiCloud, monkeypatch: pytest.
     monkeypatch.setattr(Tx, "all", lambda self, query: asked.append(query) or every(self, query))
     assert len(cloud.admin.get(f"{J}?all_projects=1&steps=1").json()["jobs"]) == 12
     assert len([query for query in asked if "job" in str(query)]) <= 3
+
+
+def test_a_project_sees_what_administrators_had_done_to_its_resources(cloud: ApiCloud, garden: Project) -> None:
+    """As compute tells a server's actions to its project, whoever ordered them."""
+    server, boss = garden.server(), cloud.admin
+    boss.post(f"{V}/servers/{server}/action", {"os-stop": None}, 202)
+    volume = garden.user.post(f"/volume/v3/{garden.user.project_id}/volumes", {"volume": {"size": 1}}, 202).json()
+    cloud.run_jobs()
+    boss.delete(f"/volume/v3/{garden.user.project_id}/volumes/{volume['volume']['id']}", 202)
+    found = [one["operation"] for one in garden.user.get(f"{J}?limit=4").json()["jobs"]]
+    assert found == ["volume.delete_volume", "volume.create_volume", "compute.stop_server", "compute.create_server"]
+    assert boss.get(J).json()["jobs"] == []
+
+
+def test_a_projects_jobs_are_found_behind_many_of_others(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "LOOKED_THROUGH", 3)
+    mia = cloud.new_user("mia", "garden")
+    own = write(cloud, "server:a", mia.project_id)
+    for number in (own, *(write(cloud, f"server:{place}", None) for place in range(9))):
+        end(cloud, number, "done")
+    assert listed(mia) == listed(mia, "state=done") == [own]
+    assert len(listed(cloud.admin, "all_projects=1&state=done")) == 3
+
+
+def test_trying_now_uses_up_none_of_the_tries_after_which_a_job_gives_up(cloud: ApiCloud) -> None:
+    number = write(cloud, "server:a", None, step="boot", attempt=0)
+    for _ in range(40):
+        with cloud.core.db.write() as tx:
+            looking.hurry(tx, number)
+            found = looking.one(tx, number)
+            assert found is not None and found.attempt <= 2
+            store.change(tx, number, attempt=found.attempt + 1)

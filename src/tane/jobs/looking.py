@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Select, and_, case, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -16,7 +16,7 @@ from tane.jobs.store import DEBTS, TOPIC
 from tane.jobs.tables import job, job_event, job_history
 
 LOOKED_THROUGH = 50_000
-"""The newest jobs of the history that a filter without an index looks through."""
+"""The newest jobs, of a project or of all, that the filter by state looks through: no index knows it."""
 MOST_NOTES = 5000
 """Of the jobs of one page: some fifty for each."""
 RUNNING, WAITING, UNDOING, OWED, DONE, FAILED = "running", "waiting", "undoing", "owed", "done", "failed"
@@ -64,16 +64,17 @@ def page(
     before: int | None = None,
     limit: int,
 ) -> list[Job]:
-    """Jobs, newest first; ``project_id`` None: of all. Of those that ended the filters look through the newest
-    :data:`LOOKED_THROUGH`, but by ``resource`` through all."""
+    """Jobs, newest first; ``project_id`` None: of all. Of those that ended ``states`` looks through the newest
+    :data:`LOOKED_THROUGH`; by ``resource``, or by project alone, all are found."""
     unfinished = [job.c.project_id == project_id] if project_id is not None else []
     ended = [job_history.c.project_id == project_id] if project_id is not None else []
     if resource:
         unfinished.append(job.c.resource == resource)
         ended.append(job_history.c.resource == resource)
-    elif project_id is not None or states:
-        newest = int(tx.scalar(select(func.max(job_history.c.id))) or 0)
-        ended.append(job_history.c.id > newest - LOOKED_THROUGH)
+    elif states:
+        newest = select(job_history.c.id).where(*ended).order_by(job_history.c.id.desc())
+        oldest = tx.scalar(newest.offset(LOOKED_THROUGH).limit(1))
+        ended.append(job_history.c.id > (oldest or 0))
     if before is not None:
         unfinished.append(job.c.id < before)
         ended.append(job_history.c.id < before)
@@ -180,7 +181,9 @@ def hurry(tx: Tx, job_id: int) -> bool:
     free = or_(job.c.lease_until.is_(None), job.c.lease_until < tx.now)
     there = or_(job.c.host_away.is_(None), job.c.host_away == "")
     wanted = update(job).where(job.c.id == job_id, free, there)
-    if not tx.count(wanted.values(run_after=tx.now, awaits=None)):
+    # What somebody asks for is not one of the tries after which a job gives up. The first stays one: 0 is a new step.
+    kept = case((job.c.attempt > 1, job.c.attempt - 1), else_=job.c.attempt)
+    if not tx.count(wanted.values(run_after=tx.now, awaits=None, attempt=kept)):
         return False
     tx.notify(TOPIC)
     return True

@@ -56,11 +56,14 @@ class AskedBy(Protocol):
     def project_id(self) -> str: ...
 
 
-def enqueue(tx: Tx, order: Order[P], params: P, *, resource: str, by: AskedBy | None = None) -> int:
+def enqueue(
+    tx: Tx, order: Order[P], params: P, *, resource: str, by: AskedBy | None = None, owner: str | None = None
+) -> int:
     """Write a job in the caller's transaction; it starts when that commits. Returns its number.
 
     Jobs of the same ``resource`` ("server:<id>") run one after another in the order they were written. ``by`` is None
-    for the cloud's own work.
+    for the cloud's own work. ``owner``: the project whose resource it is, where it may be another than that of ``by``:
+    the job is the owner's, who sees it, and in whose share it runs.
     """
     result = tx.execute(
         insert(job).values(
@@ -78,7 +81,7 @@ def enqueue(tx: Tx, order: Order[P], params: P, *, resource: str, by: AskedBy | 
             cancel_requested=False,
             request_id=by and by.request_id,
             user_id=by and by.user_id,
-            project_id=by and by.project_id,
+            project_id=owner or (by and by.project_id),
             created_at=tx.now,
         )
     )

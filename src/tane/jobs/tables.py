@@ -53,6 +53,7 @@ job_history = Table(
     Column("finished_at", DateTime, nullable=False, index=True),
 )
 Index("ix_job_history_resource", job_history.c.resource, job_history.c.id)
+Index("ix_job_history_project", job_history.c.project_id, job_history.c.id)
 
 job_event = Table(
     "job_event",

@@ -31,9 +31,12 @@ def require(tx: Tx, ctx: Context, server_id: str) -> Row[Any]:
     return row
 
 
-def queue(tx: Tx, by: Context, order: Order[S], params: S) -> None:
-    """Write the job of an action on a server in the transaction that decided on it; a server's jobs run in order."""
-    enqueue(tx, order, params, resource=f"server:{params.server_id}", by=by)
+def queue(tx: Tx, by: Context, order: Order[S], params: S, *, owner: str | None = None) -> None:
+    """Write the job of an action on a server in the transaction that decided on it; a server's jobs run in order.
+    ``owner``: the server's project, where the caller knows it."""
+    if owner is None and by.is_admin:
+        owner = servers.project_of(tx, params.server_id)
+    enqueue(tx, order, params, resource=f"server:{params.server_id}", by=by, owner=owner)
 
 
 def refuse_locked(ctx: Context, row: Row[Any]) -> None:

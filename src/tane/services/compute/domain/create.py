@@ -377,7 +377,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
         _claim_ports(tx, ctx, order, server_id, host.id, hostname)
         block_devices.claim(tx, ctx, server_id, host.name, order.disks, order.flavor, order.root_device)
     refused = host if isinstance(host, str) else ""
-    queue(tx, ctx, CREATE_SERVER, CreateServer(server_id, refused=refused))
+    queue(tx, ctx, CREATE_SERVER, CreateServer(server_id, refused=refused), owner=ctx.project_id)
     return server_id
 
 

@@ -126,7 +126,7 @@ def create(core: Core, ctx: Context, new: NewBackup) -> Row[Any]:
         else:
             snapshots.change(tx, snapshot.id, status="backing-up")
         asked = BackupParams(volume.id, backup_id=backup_id, snapshot_id=new.snapshot_id, project_id=source.project_id)
-        jobs.enqueue(tx, CREATE_BACKUP, asked, resource=f"backup:{backup_id}", by=ctx)
+        jobs.enqueue(tx, CREATE_BACKUP, asked, resource=f"backup:{backup_id}", by=ctx, owner=source.project_id)
         return backup_of(tx, None, backup_id)
 
 
@@ -205,7 +205,8 @@ def delete(core: Core, ctx: Context, backup_id: str, *, force: bool = False) -> 
             raise invalid_backup("Incremental backups exist for this backup.")
         jobs.cancel(tx, f"backup:{backup_id}")
         backups.change(tx, backup_id, status="deleting")
-        jobs.enqueue(tx, DELETE_BACKUP, OneBackup(backup_id=backup_id), resource=f"backup:{backup_id}", by=ctx)
+        params, of = OneBackup(backup_id=backup_id), f"backup:{backup_id}"
+        jobs.enqueue(tx, DELETE_BACKUP, params, resource=of, by=ctx, owner=row.project_id)
 
 
 def reset_status(core: Core, ctx: Context, backup_id: str, status: str) -> None:

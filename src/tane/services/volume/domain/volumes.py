@@ -180,7 +180,7 @@ def enqueue(tx: Tx, ctx: Context, order: jobs.Order[V], params: V, *, of: Row[An
     """Write a job on a volume, for the project whose ``of`` (it, or its snapshot) is; jobs of one volume and its
     snapshots run in order."""
     params.project_id = of.project_id
-    jobs.enqueue(tx, order, params, resource=f"volume:{params.volume_id}", by=ctx)
+    jobs.enqueue(tx, order, params, resource=f"volume:{params.volume_id}", by=ctx, owner=of.project_id)
 
 
 def _found(tx: Tx, ctx: Context, new: NewVolume) -> NewVolume:
