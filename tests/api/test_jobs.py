@@ -55,8 +55,8 @@ def test_a_long_debt_hides_no_steps_of_newer_jobs(
     debt, newer = (write(cloud, f"server:{name}", garden.user.project_id) for name in "ab")
     with cloud.core.db.write() as tx:
         for number in range(6):
-            store.note(tx, debt, "first", "retry", f"reason {number}")
-        store.note(tx, newer, "first", "done", "")
+            store.note(tx, debt, ("first", "retry", f"reason {number}"))
+        store.note(tx, newer, ("first", "done", ""))
     with cloud.core.db.read() as tx:
         found = [(one.job_id, one.detail) for one in looking.notes(tx, [debt, newer])]
     assert found == [*((debt, f"reason {number}") for number in range(2, 6)), (newer, "")]
@@ -79,8 +79,7 @@ def test_a_project_sees_its_own_jobs_without_reasons_and_administrators_all_with
     own = write(cloud, "server:a", mia.project_id, error="host alpha: disk on fire", state="unwinding", step="boot")
     other, clouds = write(cloud, "server:b", noa.project_id), write(cloud, "image:c", None)
     with cloud.core.db.write() as tx:
-        store.note(tx, own, "boot", "started")
-        store.note(tx, own, "boot", "failed", "host alpha: disk on fire")
+        store.note(tx, own, ("boot", "started", None), ("boot", "failed", "host alpha: disk on fire"))
     assert listed(mia) == [own]
     assert "alpha" not in mia.get(f"{J}/{own}").text + mia.get(f"{J}?steps=1").text
     for number in (other, clouds):
@@ -140,7 +139,7 @@ def test_the_steps_of_a_page_are_one_query(cloud: ApiCloud, monkeypatch: pytest.
     for place in range(12):
         number = write(cloud, f"server:{place}", None)
         with cloud.core.db.write() as tx:
-            store.note(tx, number, "boot", "started")
+            store.note(tx, number, ("boot", "started", None))
     asked: list[Any] = []
     every = Tx.all
     monkeypatch.setattr(Tx, "all", lambda self, query: asked.append(query) or every(self, query))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.hosts.tables import host, host_authority, host_certificate, host_token, provider
+from tane.hosts.tables import allocation_total, host, host_authority, host_certificate, host_token, provider
 
 ALIVE = timedelta(seconds=60)
 CUT_OFF = "cut off"
@@ -26,6 +26,12 @@ def all_hosts(tx: Tx) -> list[Row[Any]]:
 
 def get(tx: Tx, host_id: str) -> Row[Any] | None:
     return tx.first(select(host).where(host.c.id == host_id))
+
+
+def states(tx: Tx, host_ids: Collection[str]) -> list[Row[Any]]:
+    """What tells whether these hosts are up, and enabled: not what they say of themselves."""
+    columns = host.c.id, host.c.enabled, host.c.forced_down, host.c.last_seen
+    return tx.all(select(*columns).where(host.c.id.in_(host_ids)))
 
 
 def by_name(tx: Tx, name: str) -> Row[Any] | None:
@@ -118,6 +124,7 @@ def remove(tx: Tx, host_id: str) -> None:
     """Forget the host."""
     disown(tx, host_id)
     tx.execute(delete(provider).where(provider.c.host_id == host_id))
+    tx.execute(delete(allocation_total).where(allocation_total.c.host_id == host_id))
     tx.execute(delete(host).where(host.c.id == host_id))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Index, Integer, String, Table, Text
 
 from tane.db.schema import created_at, metadata, updated_at
 
@@ -37,7 +37,16 @@ allocation = Table(
     Column("resource_class", String(255), primary_key=True),
     Column("amount", Integer, nullable=False),
 )
-Index("ix_allocation_host", allocation.c.host_id, allocation.c.resource_class, allocation.c.amount)
+Index("ix_allocation_host", allocation.c.host_id)
+
+allocation_total = Table(
+    "allocation_total",
+    metadata,
+    Column("host_id", String(36), primary_key=True),
+    Column("resource_class", String(255), primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+)
+"""The sums of ``allocation``, written with it: a server is placed without counting all others."""
 
 provider = Table(
     "provider",

@@ -53,6 +53,8 @@ class Execution:
         self._told: str | None = None
         """The step whose start is written already, and whether the job was ``_cancelled`` then."""
         self._cancelled = False
+        self._asked = False
+        """Whether the job is asked to turn round, by the transaction that is under way."""
         try:
             params = msgspec.convert(row.params, operation.order.params)
         except msgspec.ValidationError as error:
@@ -70,8 +72,10 @@ class Execution:
         )
 
     def _guard(self, tx: Tx) -> None:
-        if not store.holds(tx, self.row.id, self.row.epoch):
+        there = store.held(tx, self.row.id, self.row.epoch)
+        if there is None:
             raise LeaseLost
+        self._asked = bool(there.cancel_requested)
 
     async def _write(self, work: Callable[[Tx], None]) -> None:
         await self.run.write(work)
@@ -99,7 +103,7 @@ class Execution:
         if self._told == name:
             cancelled = self._cancelled
         elif self.run.attempt == 0:
-            cancelled = await self.run.write(self._started, name)
+            cancelled = await self.run.write(self._start, name)
         else:
             cancelled = await self.run.read(store.cancel_requested, self.row.id)
         if cancelled:
@@ -133,13 +137,14 @@ class Execution:
             return await self._go_on(result or {})
         return True
 
-    def _started(self, tx: Tx, name: str) -> bool:
+    def _start(self, tx: Tx, name: str, *before: store.Noted) -> bool:
+        """Write that a step begins, after what came before it; whether the job is asked to turn round instead."""
         self.step = name
         if name not in self.begun:
             self.begun.append(name)
-        store.note(tx, self.row.id, name, "started")
+        store.note(tx, self.row.id, *before, (name, "started", None))
         store.change(tx, self.row.id, step=name, begun=self.begun, attempt=0, data=self.run.data)
-        return store.cancel_requested(tx, self.row.id)
+        return self._asked
 
     async def _go_on(self, result: dict[str, Any], owed_by: str | None = None) -> bool:
         """The step is done, or left to the host that owes it; False after the last one, when the job has ended."""
@@ -149,11 +154,12 @@ class Execution:
         def write(tx: Tx) -> None:
             if owed_by is not None:
                 store.owe(tx, self.row, done, store.OWES_STEP, self.run.data, owed_by)
-            store.note(tx, self.row.id, done, "done", owed_by and f"left to host {owed_by}, which does not answer")
+            noted = (done, "done", owed_by and f"left to host {owed_by}, which does not answer")
             if following is None:
+                store.note(tx, self.row.id, noted)
                 store.finish(tx, self.row.id, "done")
             else:
-                self._cancelled = self._started(tx, following)
+                self._cancelled = self._start(tx, following, noted)
 
         await self._write(write)
         self._told, self.run.attempt = following, 0
@@ -190,7 +196,7 @@ class Execution:
                 data=self.run.data,
             )
             if self.run.attempt < 3:
-                store.note(tx, self.row.id, self.step, "retry", reason)
+                store.note(tx, self.row.id, (self.step, "retry", reason))
             tx.notify(store.TOPIC)
 
         await self._write(sleep)
@@ -204,7 +210,7 @@ class Execution:
 
         def turn(tx: Tx) -> None:
             self.deadline = tx.now + timedelta(seconds=UNWIND_SECONDS)
-            store.note(tx, self.row.id, self.step, "failed", reason)
+            store.note(tx, self.row.id, (self.step, "failed", reason))
             store.change(
                 tx,
                 self.row.id,
@@ -287,7 +293,7 @@ class Execution:
         """The step at hand is undone, given up, or owed (by ``host_id``; empty: by one that answers)."""
         if host_id is not None:
             store.owe(tx, self.row, self.step, store.OWES_UNDO, self.run.data, host_id)
-        store.note(tx, self.row.id, self.step, event, detail)
+        store.note(tx, self.row.id, (self.step, event, detail))
         self.begun = [name for name in self.begun if name != self.step]
         self.run.attempt = 0
         store.change(tx, self.row.id, begun=self.begun, attempt=0)
@@ -326,7 +332,7 @@ class Execution:
         """Try the debt again in a while; it holds nothing up until then."""
 
         def write(tx: Tx) -> None:
-            store.note(tx, self.row.id, self.step, "retry", reason)
+            store.note(tx, self.row.id, (self.step, "retry", reason))
             store.change(
                 tx,
                 self.row.id,

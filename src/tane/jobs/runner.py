@@ -162,11 +162,11 @@ class Runner:
 
     def _put_off(self, row: Row[Any]) -> None:
         with self.core.db.write() as tx:
-            if store.holds(tx, row.id, row.epoch):
+            if store.held(tx, row.id, row.epoch) is not None:
                 store.change(tx, row.id, run_after=tx.now + store.SOON, lease_until=None, lease_owner=None)
 
     def _give_up(self, row: Row[Any], reason: str) -> None:
         with self.core.db.write() as tx:
-            if store.holds(tx, row.id, row.epoch):
-                store.note(tx, row.id, row.step, "failed", reason)
+            if store.held(tx, row.id, row.epoch) is not None:
+                store.note(tx, row.id, (row.step, "failed", reason))
                 store.finish(tx, row.id, "failed", reason)

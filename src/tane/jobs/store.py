@@ -40,9 +40,17 @@ OWES_STEP, OWES_UNDO = "owes step", "owes undo"
 DEBTS = (OWES_STEP, OWES_UNDO)
 
 P = TypeVar("P", bound=msgspec.Struct)
-
+Noted = tuple[str, str, str | None]
+"""A step, what happened with it, and a detail."""
 
 KEPT = tuple(column.name for column in job_history.c if column.name != "finished_at")
+
+
+# Both are asked several times in each job.
+_HELD = select(job.c.cancel_requested).where(
+    job.c.id == bindparam("job_id"), job.c.epoch == bindparam("held_epoch", type_=Integer)
+)
+_NOTE = insert(job_event)
 
 
 class AskedBy(Protocol):
@@ -222,9 +230,9 @@ def next_due(tx: Tx, after: datetime = datetime.min) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def holds(tx: Tx, job_id: int, epoch: int) -> bool:
-    """Whether the claim numbered ``epoch`` still owns the job."""
-    return bool(tx.scalar(select(job.c.epoch).where(job.c.id == job_id)) == epoch)
+def held(tx: Tx, job_id: int, epoch: int) -> Row[Any] | None:
+    """What may change of a job while it is carried on, unless the claim numbered ``epoch`` owns it no more."""
+    return tx.execute(_HELD, {"job_id": job_id, "held_epoch": epoch}).first()
 
 
 def renew(tx: Tx, owner: str, job_ids: Sequence[int]) -> None:
@@ -244,9 +252,19 @@ def storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def note(tx: Tx, job_id: int, step: str, event: str, detail: str | None = None) -> None:
-    told = storable(detail) if detail is not None else None
-    tx.execute(insert(job_event).values(job_id=job_id, step=step, event=event, detail=told, created_at=tx.now))
+def note(tx: Tx, job_id: int, *noted: Noted) -> None:
+    """Write down what happened with its steps."""
+    rows = [
+        {
+            "job_id": job_id,
+            "step": step,
+            "event": event,
+            "detail": None if detail is None else storable(detail),
+            "created_at": tx.now,
+        }
+        for step, event, detail in noted
+    ]
+    tx.execute(_NOTE, rows)
 
 
 def change(tx: Tx, job_id: int, **values: Any) -> None:

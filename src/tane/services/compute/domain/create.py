@@ -15,7 +15,6 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.hosts import allocations
 from tane.hosts import store as hosts
 from tane.services.compute.domain import block_devices, demands, flavors, hardware, keypairs, quotas, scheduler
 from tane.services.compute.domain.common import hostname_of, ip_or_empty, new_id, queue
@@ -79,10 +78,10 @@ def create(core: Core, ctx: Context, body: ServerCreateIn, hints: SchedulerHints
         order = _resolve(tx, core, ctx, body, hints, most)
         count = quotas.affordable(tx, ctx.project_id, order.flavor.vcpus, order.flavor.ram, least, most)
         reservation_id = "r-" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
-        made = []
+        known, made = scheduler.Hosts(tx, core.config), []
         for index in range(count):
             name = f"{body.name}-{index + 1}" if most > 1 else body.name
-            made.append(_write(tx, core, ctx, order, name, index, reservation_id))
+            made.append(_write(tx, core, ctx, order, known, name, index, reservation_id))
         return Created(made, reservation_id, order.admin_pass)
 
 
@@ -325,9 +324,18 @@ def _seen(tx: Tx, ctx: Context, value: str | list[str]) -> tuple[str, ...]:
     return tuple(row.id for row in rows if ctx.sees(row.project_id))
 
 
-def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int, reservation_id: str) -> str:
+def _write(
+    tx: Tx,
+    core: Core,
+    ctx: Context,
+    order: Order,
+    known: scheduler.Hosts,
+    name: str,
+    index: int,
+    reservation_id: str,
+) -> str:
     body, server_id = order.body, new_id()
-    host = scheduler.choose(tx, core.config, order.wanted)
+    host = scheduler.choose(tx, core.config, order.wanted, known)
     hostname = body.hostname or hostname_of(name, server_id)
     drive = body.config_drive is True
     # A guest that reaches no metadata address learns its name and keys from a config drive, asked for or not.
@@ -373,7 +381,7 @@ def _write(tx: Tx, core: Core, ctx: Context, order: Order, name: str, index: int
     if body.tags:
         servers.set_tags(tx, server_id, body.tags)
     if not isinstance(host, str):
-        allocations.claim(tx, server_id, host.id, order.wanted.amounts)
+        known.take(tx, server_id, host.id, order.wanted.amounts)
         _claim_ports(tx, ctx, order, server_id, host.id, hostname)
         block_devices.claim(tx, ctx, server_id, host.name, order.disks, order.flavor, order.root_device)
     refused = host if isinstance(host, str) else ""

@@ -52,12 +52,14 @@ def parts(tx: Tx, server_id: str) -> Parts:
         raise Permanent(f"Instance {server_id} could not be found.")
     devices = block_devices.of_server(tx, server_id)
     properties = row.image_properties
-    names_kernel = image.image_of_disk(tx, row.image_id) if row.image_id is not None else None
-    root = rescue = None
+    names_kernel = root = rescue = None
     if row.image_id is not None:
+        names_kernel = made_of = image.image_of_disk(tx, row.image_id)
         image_id = row.shelved_image_id or row.image_id
+        if image_id != row.image_id:
+            made_of = image.image_of_disk(tx, image_id)
         root = RootDisk(
-            image=_content(image.image_of_disk(tx, image_id), image_id),
+            image=_content(made_of, image_id),
             size_gb=row.flavor["disk"],
             # The image goes when the server is back.
             standalone=row.shelved_image_id is not None,

@@ -91,10 +91,6 @@ class Room:
         return found
 
 
-def room(config: Config, host: Row[Any], said: offers.Said, claimed: Mapping[str, int]) -> Room:
-    return Room(offers.inventories(config, host, said), claimed, offers.traits(host, said))
-
-
 def refuse_traits(tx: Tx, host_id: str, demands: Demands) -> None:
     """:raises BadRequest: the host that a server stays on is not what its new image demands."""
     host = hosts.get(tx, host_id)
@@ -126,27 +122,52 @@ def zone_names(tx: Tx) -> set[str]:
     return {*zones(tx).values(), DEFAULT_ZONE}
 
 
-def choose(tx: Tx, config: Config, wanted: Wanted) -> Row[Any] | str:
+class Hosts:
+    """The hosts as one transaction sees them: looked up once, however many servers it places. Who claims something of
+    one after that says so by :meth:`take`."""
+
+    def __init__(self, tx: Tx, config: Config) -> None:
+        self._claimed, said = allocations.used(tx), offers.said(tx)
+        self.rows = hosts.all_hosts(tx)
+        self.zones = zones(tx)
+        self._offers = {
+            row.id: (offers.inventories(config, row, there), offers.traits(row, there))
+            for row in self.rows
+            for there in (said.get(row.id, offers.NOTHING),)
+        }
+
+    def room(self, host: Row[Any]) -> Room:
+        inventories, traits = self._offers[host.id]
+        return Room(inventories, self._claimed.get(host.id, {}), traits)
+
+    def take(self, tx: Tx, consumer_id: str, host_id: str, amounts: Mapping[str, int]) -> None:
+        """Claim it, and know of it."""
+        allocations.claim(tx, consumer_id, host_id, amounts)
+        there = self._claimed.setdefault(host_id, {})
+        for name, amount in amounts.items():
+            there[name] = there.get(name, 0) + amount
+
+
+def choose(tx: Tx, config: Config, wanted: Wanted, known: Hosts | None = None) -> Row[Any] | str:
     """The host with the most free memory among those that fit, or the sentence that tells a tenant why there is none
-    (the log tells more).
+    (the log tells more). ``known``: the hosts, where this transaction has looked them up already.
 
     A forced host is not asked whether it is enabled, in the zone or roomy (as upstream), only whether it is up.
     """
-    claimed, zone_of, said = allocations.used(tx), zones(tx), offers.said(tx)
+    known = known or Hosts(tx, config)
     near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
     itself = wanted.moves.id if wanted.moves is not None else None
     peers = servers.hosts_of_group(tx, wanted.group.id, itself) if wanted.group is not None else {}
-    rows = hosts.all_hosts(tx)
-    for lost in (host for host in rows if host.forced_down or leases.ended(tx, host)):
+    for lost in (host for host in known.rows if host.forced_down or leases.ended(tx, host)):
         # Its servers are about to be made elsewhere, one after the other: the first says where.
         peers.pop(lost.id, None)
     fitting: list[tuple[tuple[int, int], Row[Any]]] = []
     refusals: dict[str, str] = {}
-    for host in rows:
+    for host in known.rows:
         if "compute" not in host.roles or wanted.host not in (None, host.name):
             continue
-        space = room(config, host, said.get(host.id, offers.NOTHING), claimed.get(host.id, {}))
-        reason = _refusal(tx, host, space, wanted, zone_of)
+        space = known.room(host)
+        reason = _refusal(tx, host, space, wanted, known.zones)
         if wanted.moves is not None and wanted.elsewhere and host.id == wanted.moves.host_id:
             reason = "the server's own"
         if reason is None and wanted.like is not None:

@@ -58,14 +58,16 @@ def details(tx: Tx, rows: list[Row[Any]]) -> Shown:
         devices=block_devices.of_servers(tx, server_ids),
         tags=servers.tags(tx, server_ids),
         zones=scheduler.zones(tx),
-        host_status={row.id: _host_status(tx, row) for row in host_store.all_hosts(tx)},
+        host_status=_host_status(tx, {row.host_id for row in rows if row.host_id}),
     )
 
 
-def _host_status(tx: Tx, host: Row[Any]) -> str:
-    if host.forced_down or not host_store.is_up(tx, host):
-        return "DOWN"
-    return "UP" if host.enabled else "MAINTENANCE"
+def _host_status(tx: Tx, host_ids: set[str]) -> dict[str, str]:
+    """Host id → what microversion 2.16 says of it."""
+    return {
+        row.id: "DOWN" if not host_store.is_up(tx, row) else "UP" if row.enabled else "MAINTENANCE"
+        for row in host_store.states(tx, host_ids)
+    }
 
 
 def show(core: Core, ctx: Context, server_id: str) -> Shown:

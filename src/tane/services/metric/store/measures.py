@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, case, delete, func, insert, select
 
 from tane.db import Tx
+from tane.db.upserts import upsert
 from tane.services.metric.tables import batch, chunk, raw, sender
 
 AT_ONCE = 500
@@ -65,7 +65,7 @@ def small_raw_of(tx: Tx, numbers: Sequence[int], most: int) -> list[Row[Any]]:
 
 
 def keep_raw(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    _upsert(tx, raw, ("metric",), ("times", "values"), rows)
+    upsert(tx, raw, ("metric",), ("times", "values"), rows)
 
 
 def chunks_of(
@@ -126,7 +126,7 @@ def chunks_at(tx: Tx, keys: Iterable[tuple[int, int, int]]) -> dict[tuple[int, i
 
 
 def keep_chunks(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    _upsert(tx, chunk, ("metric", "granularity", "start"), ("data",), rows)
+    upsert(tx, chunk, ("metric", "granularity", "start"), ("data",), rows)
 
 
 def forget_chunks(tx: Tx, numbers: Sequence[int], granularity: int, before: int) -> None:
@@ -145,14 +145,4 @@ def last_of(tx: Tx, host_id: str) -> Row[Any] | None:
 
 def remember_sender(tx: Tx, host_id: str, run: str, sequence: int) -> None:
     rows = [{"host_id": host_id, "run": run, "sequence": sequence}]
-    _upsert(tx, sender, ("host_id",), ("run", "sequence"), rows)
-
-
-def _upsert(tx: Tx, table: Any, keys: Sequence[str], values: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    # Of the two only what is used is loaded.
-    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{tx.connection.dialect.name}")
-    statement = dialect.insert(table)
-    changed = {name: statement.excluded[name] for name in values}
-    tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), rows)
+    upsert(tx, sender, ("host_id",), ("run", "sequence"), rows)
