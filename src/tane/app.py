@@ -16,7 +16,7 @@ import structlog
 
 from tane.clock import Clock, SystemClock
 from tane.config import Config
-from tane.core import Core
+from tane.core import OWN_THREADS, Core
 from tane.db import Database
 from tane.db.migrate import migrate
 from tane.hosts import Hosts
@@ -74,7 +74,7 @@ def make_core(
 ) -> Core:
     """Open the database, bring it to this version's schema, load the policy."""
     clock = clock or SystemClock()
-    database = Database(config.database, clock=clock, readers=config.handler_threads)
+    database = Database(config.database, clock=clock, readers=config.handler_threads + OWN_THREADS)
     migrate(database)
     override = config.state_dir / "policy.yaml"
     policy = Policy([rule for service in services for rule in service.rules], override if override.exists() else None)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 SLOW_THREADS = 16
+OWN_THREADS = 6
 LONG_THREADS, MOST_WAITING, MOST_OF_ONE = 3, 256, 64
 OF_ONE = 5 / 8
 """Of the threads, for the requests of one owner at a time: others would else wait for all of these, and share the
@@ -42,6 +43,11 @@ class Core:
     clock: Clock
     services: Sequence[Service] = ()
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, thread_name_prefix="tane"))
+    """In which requests are answered."""
+    own_threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(OWN_THREADS, thread_name_prefix="tane-own")
+    )
+    """The cloud's own work (jobs, reconcilers, what hosts say) waits for no request."""
     requests: Turns = field(init=False)
     """Whose request is answered next; how many there may be is counted where they come in (:mod:`tane.web.limits`)."""
     slow_threads: ThreadPoolExecutor = field(
@@ -57,6 +63,8 @@ class Core:
     )
     long: Turns = field(default_factory=lambda: Turns(LONG_THREADS, MOST_WAITING, MOST_OF_ONE, most=LONG_THREADS - 1))
     """Who may compute for long now; owners take turns, and none has all threads."""
+    measuring: Turns = field(default_factory=lambda: Turns(1, UNBOUNDED, UNBOUNDED))
+    """Whose samples, of all hosts, are taken in now."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a service keeps in this process to be faster (caches); never the truth."""
     closing: list[Callable[[], None]] = field(default_factory=list)
@@ -74,7 +82,7 @@ class Core:
         (:data:`tane.shares.OWNER`) take turns; the cloud's own work waits for nobody."""
         work, owner = functools.partial(function, *args, **kwargs), OWNER.get()
         if owner is None:
-            return await self._run(self.threads, work)
+            return await self._run(self.own_threads, work)
         return await self._in_turn(self.requests, owner, self.threads, work)
 
     async def in_slow_thread(
@@ -134,6 +142,7 @@ class Core:
 
     def close(self) -> None:
         self.threads.shutdown(wait=True, cancel_futures=True)
+        self.own_threads.shutdown(wait=True, cancel_futures=True)
         self.slow_threads.shutdown(wait=True, cancel_futures=True)
         self.hashing_threads.shutdown(wait=True, cancel_futures=True)
         self.long_threads.shutdown(wait=True, cancel_futures=True)

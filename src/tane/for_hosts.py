@@ -48,7 +48,9 @@ class ForHost:
         return volume.backup_content(self._core, self._host_id, backup_id, volume_id)
 
     async def measured(self, meters: Meters) -> None:
-        await self._core.in_thread(metric.measured, self._core, self._host_id, meters)
+        # Samples wait for a writer of their own: no more than one of the threads that leases wait for, too.
+        async with self._core.measuring.turn(None):
+            await self._core.in_thread(metric.measured, self._core, self._host_id, meters)
 
     async def lease(self, guests: tuple[Id, ...]) -> float:
         def write() -> float:

@@ -219,7 +219,7 @@ def _guest_listener(core: Core, host_id: str) -> GuestListener:
             log.error("guest state not recorded", server_id=guest_id, state=state, error=str(error))
 
     def changed(guest_id: str, state: GuestState) -> None:
-        core.threads.submit(note, guest_id, state)
+        core.own_threads.submit(note, guest_id, state)
 
     return changed
 

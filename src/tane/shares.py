@@ -16,6 +16,16 @@ OWNER: ContextVar[str | None] = ContextVar("owner", default=None)
 """Whom what is done in this context counts for: the project of a request, else where it came from. None: the cloud."""
 
 
+@contextlib.contextmanager
+def for_the_cloud() -> Iterator[None]:
+    """What is done here is the cloud's own, whoever's request came upon it."""
+    before = OWNER.set(None)
+    try:
+        yield
+    finally:
+        OWNER.reset(before)
+
+
 class Full(Exception):
     """There is no place now: all are taken (``everybody``), or those of this owner are."""
 
@@ -97,6 +107,51 @@ class Allowance:
             self._of[owner] += 1
             left_out, self._left_out = self._left_out, 0
             return left_out
+
+
+class TurnLock:
+    """A lock for threads whose owners (:data:`OWNER`) take turns. What is the cloud's own comes every other time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held = False
+        self._waiting: dict[Hashable, deque[threading.Lock]] = {}
+        """In the order in which the owners' turns come."""
+        self._own: deque[threading.Lock] = deque()
+        self._own_next = True
+
+    def __enter__(self) -> None:
+        owner = OWNER.get()
+        with self._lock:
+            if not self._held:
+                self._held = True
+                return
+            called = threading.Lock()
+            called.acquire()
+            (self._own if owner is None else self._waiting.setdefault(owner, deque())).append(called)
+        called.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            called = self._next()
+            if called is None:
+                self._held = False
+            else:
+                called.release()
+
+    def _next(self) -> threading.Lock | None:
+        if self._own and (self._own_next or not self._waiting):
+            self._own_next = False
+            return self._own.popleft()
+        self._own_next = True
+        if not self._waiting:
+            return None
+        owner = next(iter(self._waiting))
+        queue = self._waiting.pop(owner)
+        called = queue.popleft()
+        if queue:
+            self._waiting[owner] = queue
+        return called
 
 
 class Turns:

@@ -424,7 +424,9 @@ def test_a_guest_that_powers_itself_off_is_shown_shut_off(garden: Project) -> No
 
     async def power_off() -> None:
         core = garden.cloud.core
-        await garden.host.start_duty(lambda *told: core.threads.submit(interface.guest_changed, core, HOST_ID, *told))
+        await garden.host.start_duty(
+            lambda *told: core.own_threads.submit(interface.guest_changed, core, HOST_ID, *told)
+        )
         with core.db.signals.subscribe(f"server:{server_id}") as noted:
             garden.host.power_off(server_id)
             assert await noted.wait(10)

@@ -5,7 +5,9 @@ A transaction is synchronous and short; callers on the event loop hop to a threa
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +21,7 @@ from tane.clock import Clock, SystemClock
 from tane.config import ConfigError
 from tane.db.recording import TOPIC, Recorded
 from tane.db.signals import Signals
+from tane.shares import OWNER, TurnLock
 
 T = TypeVar("T")
 
@@ -55,6 +58,20 @@ class Engines(Protocol):
     def close(self) -> None: ...
 
 
+MOST_SECONDS = 5.0
+"""Of computing that one request may hold the writer, for which all others wait."""
+
+
+class TooMuch(Exception):
+    """One request would keep the database from all others for too long; nothing of it was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The request is too large: it would keep others waiting for more than {MOST_SECONDS:.0f} seconds. "
+            "Ask for less at once."
+        )
+
+
 class Tx:
     """One open transaction. ``now`` is the same moment throughout it."""
 
@@ -62,28 +79,33 @@ class Tx:
         self.connection = connection
         self.now = now
         self.writable = writable
+        self.ends = math.inf
+        """When this thread has computed for so long (``time.thread_time``), nothing more is done in it."""
         self._after_commit: list[Callable[[], None]] = []
         self._topics: set[str] = set()
 
     def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
+        """:raises TooMuch: the transaction is a request's, and has taken too long."""
+        if self.ends < math.inf and time.thread_time() > self.ends:
+            raise TooMuch
         return self.connection.execute(statement, parameters)
 
     def first(self, statement: Executable) -> Row[Any] | None:
         """The first row, or None."""
-        return self.connection.execute(statement).first()
+        return self.execute(statement).first()
 
     def all(self, statement: Executable) -> list[Row[Any]]:
-        return list(self.connection.execute(statement).all())
+        return list(self.execute(statement).all())
 
     def scalar(self, statement: Executable) -> Any:
         """The first column of the first row, or None."""
-        return self.connection.execute(statement).scalar()
+        return self.execute(statement).scalar()
 
     def count(self, statement: Executable) -> int:
         """Execute a change and tell how many rows it touched."""
-        return self.connection.execute(statement).rowcount
+        return self.execute(statement).rowcount
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run ``action`` once the transaction is durable; never when it is rolled back."""
@@ -109,7 +131,7 @@ class Database:
         self.clock = clock or SystemClock()
         self.signals = Signals()
         self.before_write: Callable[[], None] | None = None
-        self._writer_lock = threading.Lock()
+        self._writer_lock = TurnLock()
         self._local = threading.local()
         self.engines = _engines(url, readers, self.clock, apart)
 
@@ -136,8 +158,10 @@ class Database:
     def write(self) -> Iterator[Tx]:
         """A transaction that commits when the block ends and rolls back when it raises.
 
-        Writers follow one another, so what is read inside cannot change before the commit. Blocks must not nest, but in
-        :meth:`joining`.
+        Writers follow one another, so what is read inside cannot change before the commit. Those who wait take turns by
+        whom they work for (:data:`tane.shares.OWNER`). Blocks must not nest, but in :meth:`joining`.
+
+        :raises TooMuch: by what is executed in it, when a request has taken too long.
         """
         if (joined := getattr(self._local, "joined", None)) is not None:
             yield joined
@@ -149,6 +173,8 @@ class Database:
             try:
                 with _again(lambda: _begun(self.engines.writer)) as connection:
                     tx = Tx(connection, self.clock.now(), writable=True)
+                    if OWNER.get() is not None:
+                        tx.ends = time.thread_time() + MOST_SECONDS
                     yield tx
                     if self.before_write is not None:
                         self.before_write()

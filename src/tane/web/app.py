@@ -19,7 +19,7 @@ import structlog
 from falcon.routing import CompiledRouter
 
 from tane.core import Core
-from tane.db import DatabaseUnavailable, DoesNotFit
+from tane.db import DatabaseUnavailable, DoesNotFit, TooMuch
 from tane.db.paging import TooManyKeys
 from tane.db.recording import ASKER
 from tane.linux import peers
@@ -277,6 +277,8 @@ class Endpoint:
             self._error(req, resp, error)
         except Full as error:
             self._error(req, resp, Busy(f"Too much of this runs already: {error}; try again later."))
+        except TooMuch as error:
+            self._error(req, resp, TooLarge(str(error)))
         except falcon.HTTPError as error:
             # Falcon's own reading of a header, such as a Content-Length that is no number.
             self._error(req, resp, BadRequest(error.description or error.title or "Malformed request"))
@@ -285,9 +287,8 @@ class Endpoint:
                 self._error(req, resp, BadRequest("There are too many or too complex conditions in the request."))
                 return
             log.error("database unavailable", method=method, path=req.path, error=str(error.orig))
-            self._error(
-                req, resp, Unavailable(f"The cloud's database cannot be used now ({error.orig}); try again later.")
-            )
+            told = f"The cloud's database cannot be used now ({error.orig}); try again later."
+            self._error(req, resp, Unavailable(told))
         except TooManyKeys as error:
             self._error(req, resp, BadRequest(str(error)))
         except UnicodeEncodeError as error:
@@ -295,9 +296,8 @@ class Endpoint:
             self._error(req, resp, BadRequest("A text has half a surrogate pair, which is no character."))
         except DoesNotFit as error:
             log.error("a value does not fit its column", method=method, path=req.path, error=str(error.orig))
-            self._error(
-                req, resp, BadRequest(f"A value of the request does not fit: {str(error.orig).splitlines()[0]}")
-            )
+            told = str(error.orig).splitlines()[0]
+            self._error(req, resp, BadRequest(f"A value of the request does not fit: {told}"))
         except Exception:
             log.error(
                 "request failed", method=method, path=req.path, error=traceback.format_exc(), request_id=request_id

@@ -17,6 +17,7 @@ from tane.services.metric.domain.series import Columns, Point, Policy, Raw
 from tane.services.metric.store import database
 from tane.services.metric.store import measures as store
 from tane.services.metric.store import metrics as metric_store
+from tane.shares import for_the_cloud
 from tane.web.errors import BadRequest
 
 FOLD_TOPIC, TOLD = "metric.fold", "metric.listeners"
@@ -82,7 +83,8 @@ def make_room(core: Core) -> None:
     with database.of(core).read() as tx:
         waiting = store.waiting(tx)
     if waiting.batches > 2 * MOST_BATCHES or waiting.samples > 2 * MOST_SAMPLES:
-        fold(core)
+        with for_the_cloud():
+            fold(core)
 
 
 def is_due(core: Core) -> bool:
@@ -128,7 +130,8 @@ def _fold(tx: Tx, batches: Sequence[Any]) -> int:
     alike: dict[bytes, list[Any]] = {}
     for row in batches:
         alike.setdefault(bytes(row.metrics), []).append(row)
-    by_metric: dict[int, tuple[Sequence[int], Sequence[float]]] = {}
+    by_metric: dict[int, Samples] = {}
+    several: dict[int, tuple[list[int], list[float]]] = {}
     count = 0
     for rows in alike.values():
         arrays = [_arrays(row) for row in rows]
@@ -139,7 +142,13 @@ def _fold(tx: Tx, batches: Sequence[Any]) -> int:
         )
         for number, times, values in zip(arrays[0][0], *columns, strict=True):
             known = by_metric.get(number)
-            by_metric[number] = (times, values) if known is None else ((*known[0], *times), (*known[1], *values))
+            if known is None:
+                by_metric[number] = times, values
+                continue
+            if number not in several:
+                by_metric[number] = several[number] = [*known[0]], [*known[1]]
+            several[number][0].extend(times)
+            several[number][1].extend(values)
     numbers_ = sorted(by_metric)
     for begin in range(0, len(numbers_), 2000):
         _fold_metrics(tx, {number: by_metric[number] for number in numbers_[begin : begin + 2000]})

@@ -1,0 +1,121 @@
+"""One at a time may write: who asks for much waits for the own things, and keeps it from nobody for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tane.db import Database, TooMuch
+from tane.db import database as database_module
+from tane.services.identity.tables import project
+from tane.services.metric.domain import measures
+from tane.shares import OWNER, TurnLock, for_the_cloud
+from tests.support import ApiCloud
+
+
+def _waits(lock: TurnLock, owner: str | None, order: list[str | None], threads: list[threading.Thread]) -> None:
+    """Start a thread that works for ``owner``; returns once it waits."""
+
+    def work() -> None:
+        OWNER.set(owner)
+        with lock:
+            order.append(owner)
+
+    before = _waiting(lock)
+    thread = threading.Thread(target=work)
+    thread.start()
+    threads.append(thread)
+    while _waiting(lock) == before:
+        time.sleep(0)
+
+
+def _waiting(lock: TurnLock) -> int:
+    return len(lock._own) + sum(len(queue) for queue in lock._waiting.values())
+
+
+def test_projects_take_turns_at_writing_and_the_cloud_comes_every_other_time() -> None:
+    lock, order, threads = TurnLock(), list[str | None](), list[threading.Thread]()
+    with lock:
+        for owner in ("eve", "eve", "eve", "eve", "mia", None, None, "ann"):
+            _waits(lock, owner, order, threads)
+    for thread in threads:
+        thread.join(30)
+    assert order == [None, "eve", None, "mia", "ann", "eve", "eve", "eve"]
+
+
+def test_the_lock_keeps_all_others_out() -> None:
+    lock, inside, most = TurnLock(), list[int](), list[int]()
+
+    def work(owner: str | None) -> None:
+        OWNER.set(owner)
+        for _ in range(300):
+            with lock:
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work, args=(owner,)) for owner in ("eve", "eve", "mia", None, None)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(most) == 1500
+    assert set(most) == {1}
+
+
+def _rows(database: Database) -> Callable[[], None]:
+    def read_for_ever() -> None:
+        with database.write() as tx:
+            while True:
+                tx.all(select(project.c.id))
+
+    return read_for_ever
+
+
+def test_a_request_that_would_keep_the_writer_for_long_is_refused_and_writes_nothing(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "MOST_SECONDS", 0.05)
+    OWNER.set("eve")
+    with pytest.raises(TooMuch):
+        _rows(cloud.core.db)()
+    with for_the_cloud(), cloud.core.db.write() as tx:
+        assert tx.ends == float("inf"), "the cloud's own work ends when it is done"
+
+
+def test_it_is_told_that_less_may_be_asked_for(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    monkeypatch.setattr(database_module, "MOST_SECONDS", 0.0)
+    body = {"network": {"name": "long"}}
+    answer = mia.post("/network/v2.0/networks", body, 413)
+    assert "Ask for less at once" in answer.text
+    monkeypatch.setattr(database_module, "MOST_SECONDS", 5.0)
+    assert mia.get("/network/v2.0/networks?name=long").json()["networks"] == []
+
+
+class Batch:
+    """One batch of samples, as it waits."""
+
+    def __init__(self, count: int, start: int) -> None:
+        self.metrics = array("I", [7] * count).tobytes()
+        self.times = array("q", range(start, start + count)).tobytes()
+        self.values = array("d", [1.0] * count).tobytes()
+
+
+def test_samples_of_one_metric_cost_no_more_for_being_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: dict[int, Any] = {}
+    monkeypatch.setattr(measures, "_fold_metrics", lambda _, samples: folded.update(samples))
+    batches = [Batch(24_000, 24_000 * number) for number in range(4)]
+    begun = time.thread_time()
+    assert measures._fold(None, batches) == 96_000  # type: ignore[arg-type]  # What it writes is taken above.
+    # In the square of their number it was a minute.
+    assert time.thread_time() - begun < 5
+    times, values = folded[7]
+    assert sorted(times) == list(range(96_000))
+    assert len(values) == 96_000
