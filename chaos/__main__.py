@@ -80,6 +80,7 @@ def _examine(
     rows, more = invariants.settle(cloud, admin, loads, SETTLE_SECONDS)
     found.stuck += [one for one in more if one not in found.stuck]
     found.orphaned += invariants.quotas(admin, loads, rows)
+    found.orphaned += invariants.claims(admin)
     until = time.monotonic() + SETTLE_SECONDS
     while True:  # Reconcilers mend what a crash left; they have their own pace.
         missing, extra = hosts.compare(cloud, rows) if many else invariants.kernel(cloud, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from chaos.caller import Caller, Refused
 from chaos.faults import processes
 from chaos.workload import COMPUTE, NETWORK, Load
 from tests.e2e.real import RealCloud
+
+PLACEMENT = "/placement"
 
 SETTLED = {"ACTIVE", "SHUTOFF", "ERROR", "PAUSED", "SUSPENDED"}
 QUIET_VOLUMES = {"available", "in-use", "error", "error_deleting"}
@@ -181,6 +184,21 @@ def quotas(admin: Caller, loads: list[Load], found: Rows) -> list[str]:
             },
         }
         told += [f"{n} of {load.tenant.name}: {u} used, {c} there" for n, (u, c) in counts.items() if u != c]
+    return told
+
+
+def claims(admin: Caller) -> list[str]:
+    """Where what is summed up of a host is not what servers claim of it."""
+    told = []
+    for host in admin.patiently("GET", f"{PLACEMENT}/resource_providers")["resource_providers"]:
+        path = f"{PLACEMENT}/resource_providers/{host['uuid']}"
+        used = admin.patiently("GET", f"{path}/usages")["usages"]
+        held: Counter[str] = Counter()
+        for one in admin.patiently("GET", f"{path}/allocations")["allocations"].values():
+            held.update(one["resources"])
+        told += [
+            f"{name} of {host['name']}: {n} used, {held[name]} held" for name, n in used.items() if n != held[name]
+        ]
     return told
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.agent.volume.drivers.fake import FakeVolume
 from tane.core import Core
 from tane.hosts import allocations
+from tane.hosts.tables import allocation
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
 from tane.services.compute.domain import create, flavors, servers
@@ -112,6 +114,10 @@ class World:
 
     def claimed(self) -> dict[str, dict[str, int]]:
         with self.core.db.read() as tx:
+            sums: dict[str, Counter[str]] = {}
+            for row in tx.all(select(allocation)):
+                sums.setdefault(row.host_id, Counter())[row.resource_class] += row.amount
+            assert allocations.used(tx) == sums, "the sums are those of the claims"
             return allocations.of_consumer(tx, self.server_id)
 
     def volume(self) -> Any:
