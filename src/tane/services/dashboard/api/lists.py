@@ -36,6 +36,13 @@ OFFERED = 200
 """Rows that a field offers; what an address asks for is offered besides."""
 
 
+OWN: Mapping[str, Sequence[Mapping[str, str]]] = {
+    "networks": (OF_PROJECT, {"shared": "true"}),
+    "images": ({"owner": "{project}"}, {"visibility": "public"}, {"visibility": "shared"}),
+}
+"""By which queries, each an administrator's, one has what a user of the project would see."""
+
+
 @dataclass
 class Shown:
     """A row as a table shows it."""
@@ -200,14 +207,14 @@ def all_names(visit: Visit, name: str) -> dict[str, str]:
 def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[str, str]]:
     """The rows of a kind as choices of a field; none where the visitor may not list them."""
     kind = KINDS[field.ref]
-    asked_for = [{**({"limit": str(OFFERED)} if kind.paged else {}), **query}]
-    if field.own and visit.ctx.is_admin:
-        asked_for = [{**asked_for[0], **OF_PROJECT}, {**asked_for[0], "shared": "true"}]
+    asked_for = {**({"limit": str(OFFERED)} if kind.paged else {}), **query}
     try:
-        several = [row for one in asked_for for row in rows(visit, kind, one)]
+        found = rows(visit, kind, asked_for)
+        if field.own and visit.ctx.is_admin:
+            found = _own(visit, kind, asked_for, found)
     except ApiError:
         return []
-    found = list({id_of(kind, row): row for row in several}.values())[:OFFERED]
+    visit.told[f"offered {kind.name}"] = found
     found = [row for row in found if field.only is None or field.only(row)]
     labels = [str(value_of(row, kind.label) or "") for row in found]
     twice = {text for text, count in Counter(labels).items() if count > 1}
@@ -216,6 +223,22 @@ def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[
         chosen = str(value_of(row, field.value) or "")
         offered.append((chosen, f"{text or chosen[:8]}{_hint(row, alike=text in twice)}" if text != chosen else text))
     return offered
+
+
+def _own(visit: Visit, kind: Kind, query: Mapping[str, str], found: Sequence[Row]) -> list[Row]:
+    """What of an administrator's list, which is everybody's, a user of the project would see as well. Where the list
+    is longer than what was asked for, it is asked for more closely."""
+    if len(found) < OFFERED:
+        mine, shared = visit.ctx.project_id, ("public", "shared")
+        return [
+            row
+            for row in found
+            if mine in (row.get("project_id"), row.get("owner"))
+            or row.get("shared") is True
+            or row.get("visibility") in shared
+        ]
+    several = [row for more in OWN[kind.name] for row in rows(visit, kind, {**query, **more})]
+    return list({id_of(kind, row): row for row in several}.values())[:OFFERED]
 
 
 def _hint(row: Row, *, alike: bool) -> str:
