@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -51,6 +52,8 @@ def test_a_host_is_emptied_by_a_button_and_its_page_tells_what_is_left(scene: Sc
     assert f"/all-servers/{broken}" in shown and "Move to another host while it runs" in shown
     host = boss.api.get(f"/hosts/{HOST_ID}").json()["host"]
     assert (host["enabled"], host["disabled_reason"]) == (False, "new disks")
+    listed = boss.browser.get(f"{D}/all-servers?host=host-1")
+    assert f"/all-servers/{broken}" in listed and f"/all-servers/{runs}" not in listed
     boss.browser.fill(f"{path}/drain", how="live")
     scene.cloud.run_jobs()
     assert where(boss, off) == [("host-2", "SHUTOFF")]
@@ -142,3 +145,18 @@ def test_a_launch_offers_administrators_what_their_project_may_use_and_a_server_
     told = scene.browser.fill(path, name="web", image=image, flavor="small", group=group, show="command").text
     assert f"--hint group={group}" in told or f"--server-group {group}" in told
     assert "scheduler_hints" in told
+
+
+def test_lists_that_the_api_tells_whole_come_in_pages_too(boss: Scene) -> None:
+    for place in range(20):
+        boss.api.post(f"{V}/os-aggregates", {"aggregate": {"name": f"rack-{place:02}"}}, 200)
+    page, seen = boss.browser.get(f"{D}/aggregates"), []
+    for _ in range(3):
+        assert len(page.encode()) < 20 << 10
+        seen += re.findall(r">(rack-\d\d)<", page)
+        following = re.search(r'href="\?(marker=[^"]+)"', page)
+        if following is None:
+            break
+        page = boss.browser.get(f"{D}/aggregates?{following[1]}")
+    assert seen == [f"rack-{place:02}" for place in range(20)]
+    assert ">rack-00<" in boss.browser.get(f"{D}/aggregates?marker=gone")

@@ -16,7 +16,7 @@ from tane.web.codec import whole
 from tane.web.request import Response
 
 CALL = Call.of("event GET ")
-SHOWN = 30
+SHOWN = 20
 MOST = 1000
 """Events that one answer has."""
 NARROW, WIDER = 200, 8
@@ -24,6 +24,26 @@ MOST_LOOKS = 24
 """Answers that a page is put together from at most; the next one goes on where it ended."""
 PAGES = {kind.event: kind for kind in reversed(ALL) if kind.event and kind.showing and kind.id == "id"}
 """By the type of an event: the kind whose page shows what it happened to."""
+OTHERS = {
+    "orchestration.resource": N_("Resource of a stack"),
+    "orchestration.snapshot": N_("Stack snapshot"),
+    "identity.role_assignment": N_("Assignment of a role"),
+    "identity.credential": N_("Credential"),
+    "identity.trust": N_("Trust"),
+    "rating.service": N_("Priced service"),
+    "rating.field": N_("Priced field"),
+    "rating.group": N_("Group of prices"),
+    "rating.rule": N_("Price"),
+    "rating.budget": N_("Budget"),
+    "rating.closing": N_("Closed month"),
+    "image.task": N_("Task of an image"),
+    "volume.attachment": N_("Attachment of a volume"),
+    "volume.message": N_("Message"),
+    "volume.group": N_("Group of volumes"),
+    "network.agent": N_("Network agent"),
+    "cloud.quota": N_("Quota"),
+}
+"""What events without a page of their own happen to."""
 DONE = {"create": N_("made"), "update": N_("changed"), "delete": N_("deleted")}
 
 
@@ -91,6 +111,7 @@ def _row(
     gone: Collection[str],
 ) -> dict[str, Any]:
     thing, _, what = str(one["type"]).rpartition(".")
+    title = followed.get(thing) or (visit.words(OTHERS[thing]) if thing in OTHERS else thing)
     data, of = one["data"] or {}, PAGES.get(thing)
     seen = of is not None and str(one["resource_id"]) not in gone and (visit.ctx.is_admin or not of.admin)
     label = str(data.get("name") or one["resource_id"])
@@ -98,7 +119,7 @@ def _row(
     state = Column("status", "", "state")
     return {
         "at": showing.cell(visit.words, Column("at", "", "time"), one, {}, lists.link),
-        "what": f"{followed.get(thing, thing)} · {visit.words(DONE[what]) if what in DONE else what}",
+        "what": f"{title} · {visit.words(DONE[what]) if what in DONE else what}",
         "label": label,
         "href": lists.link(of.name, str(one["resource_id"])) if of is not None and seen else "",
         "state": showing.cell(visit.words, state, data, {}, lists.link),

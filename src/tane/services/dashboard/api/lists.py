@@ -26,8 +26,8 @@ from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError
 
-PAGE = 20
-"""Rows a page: with the frame it has less than 20 KB."""
+PAGE = 14
+"""Rows a page: with the frame it has less than 20 KB, as pages with secrets in them are sent unpacked."""
 MOST = 1000
 """Rows that are looked through for names, or drawn."""
 MOST_IDS = 100
@@ -64,6 +64,8 @@ class Table:
     """What the rows are a part of."""
     bulk: Sequence[Action] = ()
     problem: str = ""
+    all_of_them: str = ""
+    """The address of the list that a panel shows the beginning of."""
 
 
 def rows(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **places: str) -> list[Row]:
@@ -123,10 +125,20 @@ def page_of(visit: Visit, kind: Kind) -> Table:
     if kind.search and (text := param("q")):
         query[kind.search] = searched(kind, text)
     found = rows(visit, kind, query)
+    more = len(found) >= PAGE
+    if not kind.paged:
+        found, more = _part(kind, found, param("marker") or "")
     table = shown(visit, kind, found)
-    if kind.paged and len(found) >= PAGE:
-        table.next = str(value_of(found[-1], kind.id.split(":")[-1]))
+    if more:
+        table.next = str(value_of(found[-1], kind.id.split(":")[-1])) if kind.paged else id_of(kind, found[-1])
     return table
+
+
+def _part(kind: Kind, found: list[Row], marker: str) -> tuple[list[Row], bool]:
+    """A page of a list that the API tells as a whole, and whether there are more; from the beginning where the row
+    that the page before ended with is gone."""
+    begin = next((place for place, row in enumerate(found, 1) if marker and id_of(kind, row) == marker), 0)
+    return found[begin : begin + PAGE], len(found) > begin + PAGE
 
 
 def searched(kind: Kind, text: str) -> str:

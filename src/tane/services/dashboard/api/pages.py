@@ -142,6 +142,8 @@ def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[
         try:
             found_rows = lists.rows(visit, inner, query, **places)
             table = lists.shown(visit, inner, found_rows, inner=resource_id if inner.inner else "")
+            if "limit" in query and len(found_rows) >= int(query.pop("limit")) and not inner.inner:
+                table.all_of_them = f"{PREFIX}/{inner.name}?{urlencode(query)}"
         except ApiError as error:
             table = Table(inner, [], problem=visit.refusal(error))
         found.append((table, _create(visit, inner)))

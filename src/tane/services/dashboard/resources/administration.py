@@ -30,6 +30,7 @@ KINDS = (
             Column("tenant_id", N_("Project"), "ref:projects"),
             Column("OS-EXT-SRV-ATTR:host", N_("Host")),
         ),
+        filters=(Field("host", N_("Host"), "ref", ref="hosts", value="name"),),
         command="openstack server list --all-projects",
     ),
     Kind(
@@ -80,8 +81,8 @@ KINDS = (
         command="./tane host list",
         special=(("charts", N_("Charts")),),
         panels=(
-            Panel("all-servers", {"host": "{name}", "limit": "50"}),
-            Panel("migrations", {"source_compute": "{name}", "limit": "50"}),
+            Panel("all-servers", {"host": "{name}", "limit": "8"}),
+            Panel("migrations", {"source_compute": "{name}", "limit": "8"}),
         ),
         actions=(
             Action(

@@ -462,6 +462,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
                     ("ERROR", N_("Error")),
                 ),
             ),
+            *more.pop("filters", ()),
         ),
         **more,
     )
