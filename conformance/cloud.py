@@ -66,7 +66,8 @@ def own_cloud(
         port = probe.getsockname()[1]
     mode = "simulated" if simulated else "auto"
     try:
-        with _web(folder / "web") as web:
+        # Beside the cloud's folder, which takes nothing but what is the cloud's.
+        with tempfile.TemporaryDirectory(prefix="tane-conformance-web-") as beside, _web(Path(beside) / "web") as web:
             settings = SETTINGS.format(
                 port=port, mode=mode, folder=folder, hosts=hosts, more=image_settings, objects=object_settings
             )

@@ -35,7 +35,7 @@ PICTURED = (
     *("/volumes/{volumes}", "/networks/{networks}", "/new/networks", "/routers/{routers}", "/topology"),
     *("/security-groups/{security-groups}", "/stacks/{stacks}", "/stacks/{stacks}/plan"),
     *("/stacks/{stacks}/graph", "/alarms/{alarms}", "/jobs", "/tasks", "/consoles", "/new/floating-ips"),
-    *("/new/alarms", "/containers", "/objects?container=attic", "/bill", "/access"),
+    *("/new/alarms", "/containers", "/objects?container=attic", "/bill", "/prices", "/happened", "/access"),
 )
 """Pages of a member that are worth a picture."""
 MADE_SECONDS = 60.0

@@ -16,7 +16,10 @@ def test_the_tour_has_the_same_commands_in_both_languages() -> None:
     assert english == japanese and len(english) > 10
 
 
-@pytest.mark.parametrize("guide", ["stacks", "bills"])
+@pytest.mark.parametrize(
+    "guide",
+    ["stacks", "bills", "metrics", "backups", "s3", "hosts", "topologies", "horizon", "objects-three-copies"],
+)
 def test_guides_of_users_show_the_same_in_both_languages(guide: str) -> None:
     fences = re.compile(r"^```[a-z]*\n(.*?)^```$", re.S | re.M)
     english, japanese = ((GUIDES / f"{guide}{suffix}.md").read_text() for suffix in ("", ".ja"))
@@ -29,7 +32,7 @@ def test_guides_of_users_show_the_same_in_both_languages(guide: str) -> None:
 
 
 def test_the_guide_of_the_portal_names_the_same_in_both_languages() -> None:
-    english, japanese = (GUIDES / "portal.md").read_text().split("\n---\n")
+    english, japanese = ((GUIDES / f"portal{suffix}.md").read_text() for suffix in ("", ".ja"))
     for word in ("`openstack`", "`curl`", "Terraform", "noVNC", "`Enter`", "`token_ttl`", "`/dashboard`", "UTC"):
         assert word in english and word in japanese, word
 
@@ -47,3 +50,11 @@ def test_both_readmes_name_the_same_commands() -> None:
     assert len(named) > 10
     told = set(re.findall(r"`(?:\./tane )?([a-z-]+)", japanese))
     assert sorted(named - told) == []
+
+
+def test_every_guide_is_there_in_both_languages_and_leads_to_the_other() -> None:
+    names = {file.name.partition(".")[0] for file in GUIDES.glob("*.md")}
+    for name in names:
+        assert f"({name}.ja.md)" in (GUIDES / f"{name}.md").read_text(), name
+        linked = re.findall(r"\]\(([a-z0-9-]+(?:\.ja)?\.md)[#)]", (GUIDES / f"{name}.ja.md").read_text())
+        assert [one for one in linked if not (GUIDES / one).is_file()] == [], name

@@ -63,6 +63,8 @@ ROUTES = (
     page("/search", "live", "search", "Find by name, address or id"),
     page("/charts", "charts", "project", "What the project uses, as charts"),
     page("/bill", "bills", "bill", "What the project pays"),
+    page("/prices", "prices", "show", "What things cost"),
+    slow("/happened", "happened", "show", "What has happened, newest first"),
     page("/topology", "live", "topology", "Networks as a picture"),
     # A stream, so that its handler hears when the browser is gone.
     replace(slow("/events", "live", "events", "What happens, as server-sent events"), stream=True),

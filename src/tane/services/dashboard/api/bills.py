@@ -21,9 +21,6 @@ MOST_LINES = 40
 """Resources that a bill's page names, the dearest first; all are in the API's answer."""
 MONTHS = 12
 MOST_PROJECTS = 1000
-HOURS = 730
-"""Of a month in the mean."""
-MOST_FLAVORS = 10
 SERVICES = {
     "instance": N_("Servers"),
     "volume.size": N_("Volumes"),
@@ -52,7 +49,7 @@ def bill(visit: Visit) -> Response:
     rows = _resources(visit, found.get("lines", ()))
     call = Call.of("rating GET /v2/bill")
     return visit.page(
-        "bill.html",
+        "bill_part.html" if visit.fragment else "bill.html",
         month=month,
         months=_months(now),
         projects=projects,
@@ -124,27 +121,3 @@ def _budget(visit: Visit, project: str = "") -> Mapping[str, Any] | None:
         if error.status in (403, 404):
             return None
         raise
-
-
-def quotes(visit: Visit, flavors: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """(flavor, what it costs about a month) of the first flavors of a form; nothing where servers cost nothing."""
-    wanted = {key for key, _ in flavors[:MOST_FLAVORS] if key}
-    found = []
-    try:
-        for row in lists.rows(visit, KINDS["flavors"]) if wanted else []:
-            if str(row["id"]) in wanted:
-                hour = visit.call(Call.of("rating POST /v1/rating/quote"), {"resources": [_server(row)]})
-                found.append((str(row["name"]), Decimal(str(hour)) * HOURS))
-    except ApiError:
-        # Who may not ask what things cost launches all the same.
-        return []
-    currency = visit.core.config.rating.currency
-    digits = visit.core.config.rating.digits
-    return [(name, f"{price:.{digits}f} {currency}") for name, price in found] if any(p for _, p in found) else []
-
-
-def _server(flavor: Row) -> Row:
-    """A server of a flavor that runs, as rating knows it."""
-    told = {"flavor_id": flavor["id"], "flavor_name": flavor["name"], "state": "active"}
-    sizes = {"vcpus": flavor.get("vcpus"), "memory": flavor.get("ram"), "disk": flavor.get("disk")}
-    return {"service": "instance", "desc": {**told, **{name: str(size) for name, size in sizes.items()}}, "volume": "1"}

@@ -28,6 +28,7 @@ NETWORK = (
     (N_("Floating IPs"), "floatingip"),
     (N_("Security groups"), "security_group"),
 )
+BILL = Call.of("rating GET /v2/bill")
 MOST_FINDINGS = 5
 """Of the doctor that the overview shows."""
 FIRST = ("keypairs", "networks", "images", "servers")
@@ -65,7 +66,14 @@ def home(visit: Visit) -> Response:
         table = lists.Table(servers, [], problem=visit.refusal(error))
     found = _findings(visit)
     return visit.page(
-        "overview.html", quotas=quotas(visit), table=table, first=_first(visit), kind=servers, findings=found
+        "overview.html",
+        quotas=quotas(visit),
+        table=table,
+        first=_first(visit),
+        kind=servers,
+        findings=found,
+        # A sum over all that was used takes as long as it takes: the page asks for it once it is there.
+        bill=visit.may(BILL),
     )
 
 

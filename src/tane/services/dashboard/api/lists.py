@@ -26,14 +26,21 @@ from tane.services.dashboard.resources import KINDS
 from tane.web import inside
 from tane.web.errors import ApiError
 
-PAGE = 20
-"""Rows a page: with the frame it has less than 20 KB."""
+PAGE = 14
+"""Rows a page: with the frame it has less than 20 KB, as pages with secrets in them are sent unpacked."""
 MOST = 1000
 """Rows that are looked through for names, or drawn."""
 MOST_IDS = 100
 """Rows that are asked for by their ids."""
 OFFERED = 200
 """Rows that a field offers; what an address asks for is offered besides."""
+
+
+OWN: Mapping[str, Sequence[Mapping[str, str]]] = {
+    "networks": (OF_PROJECT, {"shared": "true"}),
+    "images": ({"owner": "{project}"}, {"visibility": "public"}, {"visibility": "shared"}),
+}
+"""By which queries, each an administrator's, one has what a user of the project would see."""
 
 
 @dataclass
@@ -57,6 +64,8 @@ class Table:
     """What the rows are a part of."""
     bulk: Sequence[Action] = ()
     problem: str = ""
+    all_of_them: str = ""
+    """The address of the list that a panel shows the beginning of."""
 
 
 def rows(visit: Visit, kind: Kind, query: Mapping[str, str] | None = None, **places: str) -> list[Row]:
@@ -116,10 +125,20 @@ def page_of(visit: Visit, kind: Kind) -> Table:
     if kind.search and (text := param("q")):
         query[kind.search] = searched(kind, text)
     found = rows(visit, kind, query)
+    more = len(found) >= PAGE
+    if not kind.paged:
+        found, more = _part(kind, found, param("marker") or "")
     table = shown(visit, kind, found)
-    if kind.paged and len(found) >= PAGE:
-        table.next = str(value_of(found[-1], kind.id.split(":")[-1]))
+    if more:
+        table.next = str(value_of(found[-1], kind.id.split(":")[-1])) if kind.paged else id_of(kind, found[-1])
     return table
+
+
+def _part(kind: Kind, found: list[Row], marker: str) -> tuple[list[Row], bool]:
+    """A page of a list that the API tells as a whole, and whether there are more; from the beginning where the row
+    that the page before ended with is gone."""
+    begin = next((place for place, row in enumerate(found, 1) if marker and id_of(kind, row) == marker), 0)
+    return found[begin : begin + PAGE], len(found) > begin + PAGE
 
 
 def searched(kind: Kind, text: str) -> str:
@@ -200,14 +219,14 @@ def all_names(visit: Visit, name: str) -> dict[str, str]:
 def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[str, str]]:
     """The rows of a kind as choices of a field; none where the visitor may not list them."""
     kind = KINDS[field.ref]
-    asked_for = [{**({"limit": str(OFFERED)} if kind.paged else {}), **query}]
-    if field.own and visit.ctx.is_admin:
-        asked_for = [{**asked_for[0], **OF_PROJECT}, {**asked_for[0], "shared": "true"}]
+    asked_for = {**({"limit": str(OFFERED)} if kind.paged else {}), **query}
     try:
-        several = [row for one in asked_for for row in rows(visit, kind, one)]
+        found = rows(visit, kind, asked_for)
+        if field.own and visit.ctx.is_admin:
+            found = _own(visit, kind, asked_for, found)
     except ApiError:
         return []
-    found = list({id_of(kind, row): row for row in several}.values())[:OFFERED]
+    visit.told[f"offered {kind.name}"] = found
     found = [row for row in found if field.only is None or field.only(row)]
     labels = [str(value_of(row, kind.label) or "") for row in found]
     twice = {text for text, count in Counter(labels).items() if count > 1}
@@ -216,6 +235,22 @@ def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[
         chosen = str(value_of(row, field.value) or "")
         offered.append((chosen, f"{text or chosen[:8]}{_hint(row, alike=text in twice)}" if text != chosen else text))
     return offered
+
+
+def _own(visit: Visit, kind: Kind, query: Mapping[str, str], found: Sequence[Row]) -> list[Row]:
+    """What of an administrator's list, which is everybody's, a user of the project would see as well. Where the list
+    is longer than what was asked for, it is asked for more closely."""
+    if len(found) < OFFERED:
+        mine, shared = visit.ctx.project_id, ("public", "shared")
+        return [
+            row
+            for row in found
+            if mine in (row.get("project_id"), row.get("owner"))
+            or row.get("shared") is True
+            or row.get("visibility") in shared
+        ]
+    several = [row for more in OWN[kind.name] for row in rows(visit, kind, {**query, **more})]
+    return list({id_of(kind, row): row for row in several}.values())[:OFFERED]
 
 
 def _hint(row: Row, *, alike: bool) -> str:

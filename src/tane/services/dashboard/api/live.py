@@ -88,6 +88,8 @@ def search(visit: Visit) -> Response:
         for kind in ALL:
             # Jobs have no names, and are found by their resource's page.
             unnamed = kind.inner or kind.admin or not kind.showing or kind.list_call.service == "job"
+            # One's own account is no list, and has its place in the menu.
+            unnamed = unnamed or kind.spread is not None
             if unnamed or not visit.may(kind.list_call):
                 continue
             if rows := _matching(visit, kind, text):

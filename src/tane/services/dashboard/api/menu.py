@@ -24,6 +24,8 @@ OTHERS = (
     ("topology", N_("Topology"), N_("Network"), "network GET /v2.0/networks"),
     ("charts", N_("Charts"), N_("Monitoring"), "metric POST /v1/aggregates"),
     ("bill", N_("Bill"), N_("Monitoring"), "rating GET /v2/bill"),
+    ("prices", N_("Price list"), N_("Monitoring"), "rating POST /v1/rating/quote"),
+    ("happened", N_("Events"), N_("Monitoring"), "event GET "),
     ("access", N_("API access"), N_("Access"), "identity GET /v3/auth/catalog"),
 )
 """Pages of their own making: address, title, section, the call they ask first."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from tane.services.dashboard.api import home, lists, special, undoing
+from tane.services.dashboard.api import home, lists, prices, special, undoing
 from tane.services.dashboard.api import typed as kept
 from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.lists import Table
@@ -137,9 +137,13 @@ def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[
         if (panel.when is not None and not panel.when(row)) or not visit.may(inner.list_call):
             continue
         places = {"id": resource_id, "in": resource_id}
-        query = {name: value.replace("{id}", resource_id) for name, value in (panel.query or {}).items()}
+        told = {"{id}": resource_id, "{name}": str(row.get("name") or resource_id)}
+        query = {name: told.get(value, value) for name, value in (panel.query or {}).items()}
         try:
-            table = lists.shown(visit, inner, lists.rows(visit, inner, query, **places), inner=resource_id)
+            found_rows = lists.rows(visit, inner, query, **places)
+            table = lists.shown(visit, inner, found_rows, inner=resource_id if inner.inner else "")
+            if "limit" in query and len(found_rows) >= int(query.pop("limit")) and not inner.inner:
+                table.all_of_them = f"{PREFIX}/{inner.name}?{urlencode(query)}"
         except ApiError as error:
             table = Table(inner, [], problem=visit.refusal(error))
         found.append((table, _create(visit, inner)))
@@ -221,7 +225,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         brought=bool(brought),
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
-        quotes=special.quotes(visit, order.kind, order.action, offered),
+        quotes=prices.quotes(visit, order.kind, order.action, order.row, offered),
         post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/{order.action.name}"
         if order.id
         else f"{PREFIX}/new/{order.kind.name}",
@@ -262,7 +266,9 @@ def _half(visit: Visit, order: Order, fields: Sequence[Input], typed: Values, hi
 def _terraform(visit: Visit, order: Order, sent: Any, places: Mapping[str, str]) -> str:
     """The block of Terraform that makes the same; "" where the provider has no resource for it."""
     action = order.action
-    inner = sent.get(action.key, sent) if isinstance(sent, dict) and action.key else sent
+    inner = sent
+    if isinstance(sent, dict) and action.key in sent:
+        inner = {**sent[action.key], **{name: value for name, value in sent.items() if name != action.key}}
 
     def name_of(kind: str, resource_id: str) -> str:
         return lists.all_names(visit, kind).get(resource_id) or resource_id
@@ -424,7 +430,7 @@ def _sure(visit: Visit, kind: Kind, action: Action, ids: list[str]) -> Response:
 
 def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, str]], undo: str) -> Response:
     told = undoing.described(visit, undo)
-    return visit.page("report.html", kind=kind, action=action, results=results, undo=told)
+    return visit.page("report.html", kind=kind, action=action, results=results, undo=told, back="")
 
 
 def _curl(

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +16,6 @@ from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values
-from tane.services.dashboard.domain.forms import Input
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
@@ -181,7 +180,7 @@ async def plan(visit: Visit, order: Order, given: Form) -> Response:
     return await plans.show(visit, order, given)
 
 
-SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download")
+SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download", "drain", "dead")
 SEED_BYTES = 20
 """Of passcodes: what RFC 4226, 4 recommends."""
 """What is more, or less, than the one call of its action."""
@@ -240,6 +239,18 @@ def check(visit: Visit, order: Order, given: Form) -> None:
         plans.check(visit, order, given)
 
 
+async def drain(visit: Visit, order: Order, given: Form) -> Response:
+    from tane.services.dashboard.api import draining
+
+    return await draining.drain(visit, order, given)
+
+
+async def dead(visit: Visit, order: Order, given: Form) -> Response:
+    from tane.services.dashboard.api import draining
+
+    return await draining.dead(visit, order, given)
+
+
 async def watch(visit: Visit, order: Order, given: Form) -> Response:
     """The form of an alarm with this server chosen."""
     return visit.go("/new/alarms", server=order.id)
@@ -260,6 +271,8 @@ DOES: Mapping[str, Special] = {
     "plan": plan,
     "ec2": made_secret,
     "passcode": made_secret,
+    "drain": drain,
+    "dead": dead,
 }
 """By an action's ``special``."""
 
@@ -387,14 +400,3 @@ def tail(visit: Visit, kind: Kind, action: Action) -> list[tuple[str, int, int]]
 
     wanted = ("compute",) if kind.name == "servers" else ("volume",)
     return home.quotas(visit, wanted)
-
-
-def quotes(
-    visit: Visit, kind: Kind, action: Action, offered: Sequence[tuple[Input, Sequence[tuple[str, str]]]]
-) -> list[tuple[str, str]]:
-    """What servers of the flavors to choose from cost a month, before one launches one."""
-    if action is not kind.create or kind.name != "servers" or visit.fragment:
-        return []
-    from tane.services.dashboard.api import bills
-
-    return bills.quotes(visit, next((rows for one, rows in offered if one.field.name == "flavor"), ()))

@@ -43,6 +43,8 @@ SAFE = {
 }
 """Of every page. Scripts and styles are files of the portal; nothing in a page is one."""
 YEAR = 31_536_000
+MAY, MOST_REMEMBERED = "dashboard.may", 500
+"""Visitors, by their rights, for whom it is remembered which calls they may make."""
 
 
 class Nobody(Exception):
@@ -98,13 +100,12 @@ class Visit:
             self.request.may_take_long = True
             return await self.core.in_long_thread(self.ctx.project_id, function)
 
-    async def ask(self, call: Call, body: Any = None, spoken: str | None = None, **places: str) -> Any:
+    async def ask(self, call: Call, body: Any = None, spoken: str | None = None, query: Any = (), **places: str) -> Any:
         """The same on the event loop, for every call that answers with a document: also one that waits, or hashes."""
         path = call.at(self.places(**places))
         headers, remote = {"content-type": forms.content_type(call)}, self.request.remote
-        answer = await inside.ask(
-            self.core, self.ctx, call.service, call.method, path, body, spoken=spoken, headers=headers, remote=remote
-        )
+        told = {"query": query, "spoken": spoken, "headers": headers, "remote": remote}
+        answer = await inside.ask(self.core, self.ctx, call.service, call.method, path, body, **told)
         if answer.stream is not None or answer.file is not None:
             await answer.close()
             return None
@@ -118,12 +119,27 @@ class Visit:
 
     def may(self, call: Call, key: str = "") -> bool:
         """Whether the visitor's role may make a call at all."""
-        name = f"may {call} {key}"
-        if name not in self.told:
+        known = self._answers()
+        if (call, key) not in known:
             sample = {key: None} if key and call.path.endswith("/action") else None
-            places = {"id": "0", "in": "0", **self.places()}
-            self.told[name] = inside.may(self.core, self.ctx, call.service, call.method, call.at(places), sample)
-        return bool(self.told[name])
+            path = call.at(self.places(**{"id": "0", "in": "0"}))
+            known[call, key] = inside.may(self.core, self.ctx, call.service, call.method, path, sample)
+        return known[call, key]
+
+    def _answers(self) -> dict[tuple[Call, str], bool]:
+        """What :meth:`may` has said to who comes with the same rights. The rules change with a start of the cloud
+        alone; every page asks some sixty times, which would be half of what it costs."""
+        if MAY not in self.told:
+            ctx = self.ctx
+            scope = (ctx.project_id, ctx.domain_id, ctx.system_scope)
+            by = (ctx.application_credential_id, ctx.trust_id, ctx.access_token_id)
+            who = (ctx.user_id, ctx.roles, ctx.site_admin, scope, by)
+            everybody = self.core.memory.setdefault(MAY, {})
+            self.told[MAY] = everybody[who] = everybody.pop(who, {})
+            for key in list(everybody)[:-MOST_REMEMBERED]:
+                everybody.pop(key, None)
+        known: dict[tuple[Call, str], bool] = self.told[MAY]
+        return known
 
     def followed(self) -> dict[str, str]:
         """The types of events that the rows of some page change by, with what such a resource is called."""

@@ -135,6 +135,8 @@ class Action:
     special: str = ""
     spoken: str | None = None
     empty: Any = None
+    beside: Build | None = None
+    """What stands beside the key in the body."""
     taken: Mapping[str, str] | None = None
     """Places of the path that are values of the row."""
 
@@ -145,7 +147,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Panel:
-    """Rows of another kind on a resource's page. ``query``: what makes them its own."""
+    """Rows of another kind on a resource's page. ``query``: what makes them its own, by its ``{id}`` or ``{name}``."""
 
     kind: str
     query: Mapping[str, str] | None = None

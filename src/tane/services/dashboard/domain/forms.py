@@ -158,7 +158,7 @@ def body(action: Action, found: Values, row: Row) -> Any:
     else:
         inner = action.empty
     if action.key:
-        return {action.key: inner}
+        return {action.key: inner, **(action.beside(found, row) if action.beside is not None else {})}
     return inner
 
 

@@ -103,6 +103,8 @@ def server(asked: Asked) -> Mapping[str, Any]:
     if groups := sent.get("security_groups"):
         # By id the provider takes them away and adds them with each run (its page on instances, "Notes").
         found["security_groups"] = [asked.name_of("security-groups", str(one["name"])) for one in groups]
+    if hints := sent.get("os:scheduler_hints"):
+        found["scheduler_hints"] = [Block(hints)]
     if "user_data" in sent:
         found["user_data"] = base64.b64decode(sent["user_data"]).decode(errors="replace")
     if sent.get("max_count", 1) > 1:
@@ -208,7 +210,10 @@ RESOURCES: Mapping[tuple[str, str], Resource | Callable[[Asked], list[Made]]] = 
             "key_name": "key_pair",
         },
         more=server,
-        read=("networks", "block_device_mapping_v2", "security_groups", "user_data", "min_count", "max_count"),
+        read=(
+            *("networks", "block_device_mapping_v2", "security_groups", "user_data"),
+            *("min_count", "max_count", "os:scheduler_hints"),
+        ),
     ),
     ("server-volumes", "create"): Resource(
         ATTACHED, {"volumeId": "volume_id!", "device": "device"}, {"in": "instance_id!"}

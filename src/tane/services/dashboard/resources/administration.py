@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Row, Values, states
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, states
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources.servers import SERVER_COLUMNS, servers
 
@@ -30,6 +30,7 @@ KINDS = (
             Column("tenant_id", N_("Project"), "ref:projects"),
             Column("OS-EXT-SRV-ATTR:host", N_("Host")),
         ),
+        filters=(Field("host", N_("Host"), "ref", ref="hosts", value="name"),),
         command="openstack server list --all-projects",
     ),
     Kind(
@@ -79,15 +80,19 @@ KINDS = (
         status="state",
         command="./tane host list",
         special=(("charts", N_("Charts")),),
+        panels=(
+            Panel("all-servers", {"host": "{name}", "limit": "8"}),
+            Panel("migrations", {"source_compute": "{name}", "limit": "8"}),
+        ),
         actions=(
             Action(
                 "enable",
                 N_("Enable"),
                 "host PUT /{id}",
                 "host",
-                empty={"enabled": True},
+                empty={"enabled": True, "dead": False},
                 quick=True,
-                when=lambda row: not row.get("enabled"),
+                when=lambda row: not row.get("enabled") or row.get("state") == "dead",
                 command="./tane host enable {id}",
             ),
             Action(
@@ -99,6 +104,51 @@ KINDS = (
                 build=lambda values, row: {**values, "enabled": False},
                 when=lambda row: bool(row.get("enabled")),
                 command="./tane host disable {id}",
+            ),
+            Action(
+                "drain",
+                N_("Move its servers to other hosts"),
+                "host PUT /{id}",
+                "host",
+                fields=(
+                    Field(
+                        "how",
+                        N_("Those that run"),
+                        "choice",
+                        choices=(
+                            ("live", N_("go on meanwhile")),
+                            ("cold", N_("are shut down for as long as it takes")),
+                        ),
+                        required=True,
+                        to="-",
+                    ),
+                    Field("disabled_reason", N_("Reason"), "text", option="--reason"),
+                ),
+                danger=True,
+                special="drain",
+                when=lambda row: row.get("state") == "up",
+                help=N_(
+                    "Nothing more is placed on it. Volumes stay. Its page tells how far it is; what was moved while it "
+                    "was off waits to be confirmed: order this again then, and for what has stayed."
+                ),
+                command="./tane host drain {id}",
+            ),
+            Action(
+                "dead",
+                N_("Take it for dead"),
+                "host PUT /{id}",
+                "host",
+                fields=(
+                    Field("evacuate", N_("Start its servers on other hosts"), "bool", to="-", option="--evacuate"),
+                ),
+                danger=True,
+                special="dead",
+                when=lambda row: row.get("state") == "down",
+                help=N_(
+                    "Only once its power is surely off: what runs on it still would run twice. Disks on it are lost to "
+                    "servers that start elsewhere; volumes and addresses stay."
+                ),
+                command="./tane host confirm-dead {id}",
             ),
             Action(
                 "delete", N_("Remove"), "host DELETE /{id}", danger=True, back="list", command="./tane host remove {id}"

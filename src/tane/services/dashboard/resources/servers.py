@@ -55,6 +55,10 @@ def launch(values: Values, row: Row) -> Any:
     return body
 
 
+def hints(values: Values, row: Row) -> Any:
+    return {"os:scheduler_hints": {"group": values["group"]}} if "group" in values else {}
+
+
 def _disk(source: str, source_id: str, size: Any, kept: bool) -> Values:
     disk = {"boot_index": 0, "source_type": source, "destination_type": "volume", "uuid": source_id}
     return {**disk, "delete_on_termination": not kept, **({"volume_size": size} if size else {})}
@@ -80,6 +84,7 @@ LAUNCH = Action(
     "server",
     command="openstack server create",
     build=launch,
+    beside=hints,
     fields=(
         Field("name", N_("Name"), required=True, option="-"),
         Field(
@@ -91,6 +96,7 @@ LAUNCH = Action(
             first=True,
             query={"status": "active"},
             only=boots,
+            own=True,
         ),
         Field(
             "flavor", N_("Flavor"), "ref", ref="flavors", required=True, first=True, option="--flavor", to="flavorRef"
@@ -130,6 +136,7 @@ LAUNCH = Action(
         Field(
             "snapshot", N_("Boot from a snapshot of a volume"), "ref", ref="snapshots", option="--snapshot", folded=True
         ),
+        Field("group", N_("Server group"), "ref", ref="server-groups", option="--server-group", to="-", folded=True),
         Field("volume_goes", N_("Delete its volume with the server"), "bool", folded=True),
         Field("count", N_("How many"), "number", default=1, option="--max", folded=True, to="max_count"),
         Field(
@@ -455,6 +462,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
                     ("ERROR", N_("Error")),
                 ),
             ),
+            *more.pop("filters", ()),
         ),
         **more,
     )

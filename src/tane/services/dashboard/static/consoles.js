@@ -25,6 +25,7 @@ function show(one, focus = true) {
 }
 function close(one) {
   const place = open.indexOf(one);
+  one.shut = true;
   one.console?.close();
   one.panel.remove();
   one.tab.remove();
@@ -59,7 +60,7 @@ async function add(how, id, name) {
   const had = open.find(one => one.how === how && one.id === id);
   if (had) { show(had); return; }
   if (open.length >= MOST) { document.getElementById("console-said").textContent = words.most; return; }
-  const number = `console-${how}-${id}`, one = { how, id, name, console: null };
+  const number = `console-${how}-${id}`, one = { how, id, name, console: null, shut: false };
   one.tab = button(`${name} · ${how === "vnc" ? words.vnc : words.serial}`, () => show(one));
   one.tab.setAttribute("role", "tab");
   one.tab.id = `tab-${number}`;
@@ -77,10 +78,15 @@ async function add(how, id, name) {
   async function connect() {
     one.console?.close();
     place.replaceChildren();
-    bar.replaceChildren(button(words.again, connect), button(words.close, () => close(one)));
+    const again = button(words.again, connect);
+    again.disabled = true;
+    bar.replaceChildren(again, button(words.close, () => close(one)));
     one.console = null;
     const path = `/dashboard/servers/${encodeURIComponent(id)}/${how}`;
     try { one.console = await (how === "vnc" ? screen(place, path, say, bar) : serial(place, words.xterm, path, say, { open: words.typed, closed: words.closed })); } catch (error) { if (said.textContent === words.opening) say(words.closed); console.debug(error); }
+    again.disabled = false;
+    // It was closed while it connected: nobody sees it any more.
+    if (one.shut) one.console?.close();
   }
   place.className = "console" + (how === "vnc" ? " screen" : "");
   one.panel.append(said, bar, place);
