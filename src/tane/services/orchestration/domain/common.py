@@ -46,7 +46,12 @@ class ByOwner(msgspec.Struct):
 
 
 class StackValidationFailed(BadRequest):
-    """What a template, or what is made of it, says wrong."""
+    """What a template, or what is made of it, says wrong. ``path``: where, as long as its line is not told; in the
+    environment where it is not ``of_template``."""
+
+    def __init__(self, message: str, *, type: str | None = None, path: str = "", of_template: bool = True) -> None:
+        super().__init__(message, type=type)
+        self.path, self.of_template = path, of_template
 
 
 class EntityNotFound(NotFound):
