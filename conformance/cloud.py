@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import socket
 import struct
 import subprocess
@@ -60,16 +61,17 @@ def own_cloud(
 
     ``image_settings``, ``object_settings``: more lines of the sections ``[image]`` and ``[object]`` of its settings.
     """
-    folder = Path(tempfile.mkdtemp(prefix="tane-conformance-"))
+    beside = Path(tempfile.mkdtemp(prefix="tane-conformance-"))
+    folder = beside / "state"
+    folder.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     mode = "simulated" if simulated else "auto"
     try:
-        # Beside the cloud's folder, which takes nothing but what is the cloud's.
-        with tempfile.TemporaryDirectory(prefix="tane-conformance-web-") as beside, _web(Path(beside) / "web") as web:
+        with _web(beside / "web") as web:
             settings = SETTINGS.format(
-                port=port, mode=mode, folder=folder, hosts=hosts, more=image_settings, objects=object_settings
+                port=port, mode=mode, folder=beside, hosts=hosts, more=image_settings, objects=object_settings
             )
             (folder / "tane.toml").write_text(settings)
             if hosts > 1 and not simulated:
@@ -84,6 +86,7 @@ def own_cloud(
             print(f"conformance: the cloud is left running; --state {folder}")
         else:
             _tane("down", "--state", str(folder), "--purge")
+            shutil.rmtree(beside)
 
 
 SETTINGS = """

@@ -377,6 +377,61 @@ def test_a_replacement_that_fails_is_tried_again_and_the_count_comes_back(garden
     assert len(herd.there()) == 2 and second in herd.there() and herd.there() == set(herd.servers())
 
 
+def events(herd: Herd) -> list[str]:
+    """What the stack's events say of its group."""
+    found = herd.garden.user.get(orchestration.path(herd.garden.user, herd.stack, "/events")).json()["events"]
+    return [one["resource_status_reason"] for one in found if one["resource_name"] == "herd"]
+
+
+def test_why_a_member_cannot_be_replaced_stands_in_the_events_once(garden: Project) -> None:
+    herd = Herd(garden, size=1)
+    quota = f"{V}/os-quota-sets/{garden.user.project_id}"
+    garden.user.delete(f"{V}/servers/{herd.servers()[0]}")
+    garden.cloud.run_jobs()
+    garden.admin.put(quota, {"quota_set": {"instances": 0}}, 200)
+    herd.rounds(12)
+    [why] = [one for one in events(herd) if "Failed members" in one]
+    assert why.startswith("Failed members are not replaced: Resource UPDATE failed") and "Quota exceeded" in why
+    garden.admin.put(quota, {"quota_set": {"instances": 10}}, 200)
+    herd.rounds(30)
+    assert len(herd.there()) == 1 and sum("Failed members" in one for one in events(herd)) == 1
+
+
+def test_that_the_author_has_no_rights_any_more_stands_in_the_events_once(garden: Project) -> None:
+    herd = Herd(garden, size=1)
+    garden.user.delete(f"{V}/servers/{herd.servers()[0]}")
+    garden.cloud.run_jobs()
+    other = garden.cloud.new_user("ray", "garden")
+    garden.admin.patch(f"/identity/v3/users/{garden.user.user_id}", {"user": {"enabled": False}}, 200)
+    assert "are not replaced" in herd.rounds(2)
+    garden.user = other
+    [why] = [one for one in events(herd) if "Failed members" in one]
+    assert "no rights in the project any more" in why
+
+
+def test_a_signal_that_comes_while_failed_members_are_replaced_is_refused_and_not_lost(garden: Project) -> None:
+    herd = Herd(garden, size=1)
+    template = herd.of(True)
+    policy = {
+        "auto_scaling_group_id": {"get_resource": "herd"},
+        "adjustment_type": "change_in_capacity",
+        "scaling_adjustment": 1,
+    }
+    template["resources"]["more"] = {"type": "OS::Heat::ScalingPolicy", "properties": policy}
+    herd.stack = update(garden.cloud, garden.user, herd.stack, template)
+    garden.user.delete(f"{V}/servers/{herd.servers()[0]}")
+    garden.cloud.run_jobs()
+    garden.cloud.advance(ROUND)
+    assert "replaced" in str(garden.cloud.wait(health.run(garden.cloud.core)))
+    signal = orchestration.path(garden.user, herd.stack, "/resources/more/signal")
+    refused = garden.user.post(signal, {}, 409).json()["error"]
+    assert refused["type"] == "ActionInProgress" and "being replaced: signal again" in refused["message"]
+    garden.cloud.run_jobs()
+    garden.user.post(signal, {}, 200)
+    garden.cloud.run_jobs()
+    assert len(herd.there()) == 2
+
+
 def test_a_suspended_stack_is_left_alone(garden: Project) -> None:
     herd = Herd(garden, size=1)
     garden.user.post(orchestration.path(garden.user, herd.stack, "/actions"), {"suspend": None}, 200)

@@ -61,7 +61,9 @@ class Guest:
         mounts = [f"mount --bind {self.folder}{name} {name}" for name in (*EMPTY, "/etc")]
         command = shlex.join([str(self.programs / program), *arguments])
         script = self.folder / "run.sh"
-        script.write_text("\n".join(["set -e", *mounts, f"PATH={self.programs}:$PATH", f"exec {command}"]))
+        script.write_text(
+            "\n".join(["set -e", *mounts, f"export LC_ALL=C PATH={self.programs}:$PATH", f"exec {command}"])
+        )
 
         async def both() -> subprocess.CompletedProcess[str]:
             async with served(self.cloud, self.port):
@@ -111,6 +113,20 @@ def test_os_collect_config_finds_what_is_to_do_and_what_an_update_changes(
     update(guest.cloud, bed.mia, made, bed.template(transport, text="more water"))
     found = json.loads(guest.run("os-collect-config", "--one-time", "--print", "--force"))
     assert [one["config"] for one in found[name]["deployments"]] == ["more water"]
+
+
+def test_os_collect_config_collects_what_lies_in_the_guest_itself(guest: Guest, bed: Bed) -> None:
+    """What an operator wrote there, and what cloud-init kept of the stack's own words, both by collectors named."""
+    made, told = bed.stack("POLL_SERVER_HEAT")
+    assert told["collectors"][-1] == "local"
+    guest.write("/etc/os-collect-config.conf", "[DEFAULT]\ncollectors = heat_local\ncollectors = local\n")
+    guest.write("/var/lib/heat-cfntools/cfn-init-data", bed.parts(made)["cfn-init-data"])
+    for name, colour in (("10-first", "red"), ("20-last", "white")):
+        guest.write(f"/var/lib/os-collect-config/local-data/{name}.json", json.dumps({name: colour}))
+    (guest.folder / "var/lib/os-collect-config/local-data").chmod(0o700)
+    found = json.loads(guest.run("os-collect-config", "--one-time", "--print", "--force"))
+    assert found["heat_local"]["os-collect-config"] == told
+    assert [found[f"{name}.json"] for name in ("10-first", "20-last")] == [{"10-first": "red"}, {"20-last": "white"}]
 
 
 INIT = {

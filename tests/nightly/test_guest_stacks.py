@@ -230,18 +230,19 @@ import json, os, subprocess, urllib.request
 done = "/var/lib/beds/done"
 known = open(done).read().split() if os.path.exists(done) else []
 for one in json.load(open("/var/lib/beds/deployments")):
-    if one["id"] + one["creation_time"] + one["config"].split()[-1] in known:
+    if one["id"] in known:
         continue
-    ran = subprocess.run(["sh", "-c", one["config"]], capture_output=True, text=True)
-    told = {"deploy_stdout": ran.stdout, "deploy_stderr": ran.stderr, "deploy_status_code": ran.returncode}
     inputs = {each["name"]: each["value"] for each in one["inputs"]}
+    given = {**os.environ, **{name: str(value) for name, value in inputs.items()}}
+    ran = subprocess.run(["sh", "-c", one["config"]], capture_output=True, text=True, env=given)
+    told = {"deploy_stdout": ran.stdout, "deploy_stderr": ran.stderr, "deploy_status_code": ran.returncode}
     if "deploy_signal_id" in inputs:
         headers = {"Content-Type": "application/json"}
         data = json.dumps(told).encode()
         asked = urllib.request.Request(inputs["deploy_signal_id"], data, headers, method=inputs["deploy_signal_verb"])
         urllib.request.urlopen(asked).read()
     with open(done, "a") as file:
-        print(one["id"] + one["creation_time"] + one["config"].split()[-1], file=file)
+        print(one["id"], file=file)
 END
 chmod 755 $base/configure.d/*
 printf '{{deployments}}' >$templates/var/lib/beds/deployments
@@ -305,10 +306,16 @@ def test_a_guest_applies_what_is_deployed_within_one_poll(mia: Tenant, tmp_path:
     image, kind = upload(mia), flavor(mia, "plain")
 
     def template(transport: str, words: str) -> dict[str, Any]:
-        config = f"#!/bin/sh\nmkdir -p /var/lib/beds; echo {words} >>/var/lib/beds/applied; echo did {words}"
+        done = f"echo {words} $deploy_action >>/var/lib/beds/applied; echo did {words}"
+        config = f"#!/bin/sh\nmkdir -p /var/lib/beds; {done}"
         machine = server(image=image, flavor=kind, user_data=user_data, user_data_format="SOFTWARE_CONFIG")
         machine["properties"]["software_config_transport"] = transport
-        deployment = {"config": {"get_resource": "config"}, "server": {"get_resource": "server"}}
+        actions = ["CREATE", "UPDATE", "SUSPEND", "RESUME", "DELETE"]
+        deployment = {
+            "config": {"get_resource": "config"},
+            "server": {"get_resource": "server"},
+            "actions": actions,
+        }
         parts = {
             "server": machine,
             "config": {"type": "OS::Heat::SoftwareConfig", "properties": {"group": "script", "config": config}},
@@ -336,7 +343,12 @@ def test_a_guest_applies_what_is_deployed_within_one_poll(mia: Tenant, tmp_path:
         assert polls(mia, floating) - polled <= 2
     collectors = mia.ssh(floating, "sudo cat /etc/os-collect-config.conf")
     assert "collectors = cfn" in collectors and "collectors = heat" not in collectors
-    assert mia.ssh(floating, "sudo cat /var/lib/beds/applied").split() == ["dug", "watered", "weeded", "mown"]
+    for action in ("suspend", "resume"):
+        mia.client.call("POST", f"{stack.path}/actions", {action: None})
+        stack.becomes(f"{action.upper()}_COMPLETE", STACK_SECONDS)
+    applied = mia.ssh(floating, "sudo cat /var/lib/beds/applied").splitlines()
+    assert applied == ["dug CREATE", "watered UPDATE", "weeded UPDATE", "mown UPDATE", "mown SUSPEND", "mown RESUME"]
+    # Which waits until the guest has told what it did.
     mia.client.call("DELETE", stack.path)
     stack.becomes("DELETE_COMPLETE")
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy.engine import Row
 
 from tane.services.orchestration.domain.common import InvalidTenant
-from tane.services.orchestration.domain.plans import refused
+from tane.services.orchestration.domain.plans import placed, refused
 from tane.services.orchestration.template import effort
 from tane.services.orchestration.template.effort import TooLong
 from tane.web.codec import iso
 from tane.web.errors import ApiError
 from tane.web.request import Request
 
+T = TypeVar("T")
 EXPLANATIONS = {
     400: "The server could not comply with the request since it is either malformed or otherwise incorrect.",
     401: "This server could not verify that you are authorized to access the document you requested.",
@@ -96,3 +97,14 @@ def stack_view(request: Request, row: Row[Any], tags: Mapping[str, list[str]]) -
         "stack_user_project_id": row.project_id,
         "tags": tags.get(row.id) or None,
     }
+
+
+def placing(handler: Callable[[Request], T]) -> Callable[[Request], T]:
+    """Let what is wrong with the template, or the environment, of a request be told with its line."""
+
+    @functools.wraps(handler)
+    def told(request: Request) -> T:
+        with placed(request.body.template, request.body.environment):
+            return handler(request)
+
+    return told

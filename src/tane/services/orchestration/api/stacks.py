@@ -8,7 +8,15 @@ from urllib.parse import quote, urlencode
 from msgspec import UNSET
 from sqlalchemy.engine import Row
 
-from tane.services.orchestration.api.common import links, own_project, resource_link, stack_link, stack_of, stack_view
+from tane.services.orchestration.api.common import (
+    links,
+    own_project,
+    placing,
+    resource_link,
+    stack_link,
+    stack_of,
+    stack_view,
+)
 from tane.services.orchestration.api.listing import wish
 from tane.services.orchestration.domain import adoption, changes, requests, showing, stacks
 from tane.services.orchestration.domain.changes import Change
@@ -57,6 +65,7 @@ def _asked(request: Request) -> Asked:
     return Asked(**{name: getattr(body, name) for name in Asked.__struct_fields__})
 
 
+@placing
 def create(request: Request) -> Response:
     own_project(request)
     body, asked, adopted = request.body, _asked(request), None
@@ -101,11 +110,13 @@ def _detailed(request: Request, row: Row[Any], tags: dict[str, list[str]], *, re
 # ---------------------------------------------------------------------------------------------------------- changes
 
 
+@placing
 def update(request: Request) -> None:
     stack_id, name = stack_of(request)
     stacks.update(request.core, request.ctx, stack_id, name, _wanted(request, patch=False))
 
 
+@placing
 def patch(request: Request) -> None:
     """What is not given stays as it is."""
     stack_id, name = stack_of(request)
@@ -151,6 +162,7 @@ def export(request: Request) -> Any:
 # --------------------------------------------------------------------------------------------------------- previews
 
 
+@placing
 def preview(request: Request) -> dict[str, Any]:
     own_project(request)
     name = requests.checked_name(request.body.stack_name)
@@ -211,10 +223,12 @@ def _previewed(request: Request, one: Looked, parent: str | None = None) -> Any:
     return view
 
 
+@placing
 def preview_update(request: Request) -> dict[str, Any]:
     return _changes(request, patch=False)
 
 
+@placing
 def preview_patch(request: Request) -> dict[str, Any]:
     return _changes(request, patch=True)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tane.services.orchestration.api.common import own_project
+from tane.services.orchestration.api.common import own_project, placing
 from tane.services.orchestration.domain import templates
 from tane.services.orchestration.domain.requests import Asked
 from tane.web.request import Request
 
 
+@placing
 def validate(request: Request) -> Any:
     own_project(request)
     asked = Asked(**{name: getattr(request.body, name) for name in Asked.__struct_fields__})

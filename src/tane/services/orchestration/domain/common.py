@@ -46,7 +46,12 @@ class ByOwner(msgspec.Struct):
 
 
 class StackValidationFailed(BadRequest):
-    """What a template, or what is made of it, says wrong."""
+    """What a template, or what is made of it, says wrong. ``path``: where, as long as its line is not told; in the
+    environment where it is not ``of_template``."""
+
+    def __init__(self, message: str, *, type: str | None = None, path: str = "", of_template: bool = True) -> None:
+        super().__init__(message, type=type)
+        self.path, self.of_template = path, of_template
 
 
 class EntityNotFound(NotFound):
@@ -109,11 +114,14 @@ def record(
 
     ``asked``: by a user, who can ask for one after another: the oldest go. Those of an action end with that.
     """
-    stack = stacks.get(tx, stack_id)
-    assert stack is not None
-    name, kind = (stack.name, STACK_TYPE) if resource is None else (resource.name, resource.type)
+    if resource is None:
+        stack = stacks.get(tx, stack_id)
+        assert stack is not None
+        name, kind = stack.name, STACK_TYPE
+    else:
+        name, kind = resource.name, resource.type
     if physical_id is None:
-        physical_id = stack.id if resource is None else resource.physical_id
+        physical_id = stack_id if resource is None else resource.physical_id
     values = {
         "id": new_id(),
         "stack_id": stack_id,

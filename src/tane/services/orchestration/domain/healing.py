@@ -17,7 +17,7 @@ from tane.services.network import interface as network
 from tane.services.orchestration.domain import ahead, engine, health, rights
 from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS, MOST_DEPTH, new_id, record
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.resources.heat_scaling import AutoScalingGroup
+from tane.services.orchestration.resources.heat_scaling import MENDING, AutoScalingGroup
 from tane.services.orchestration.store import health as store
 from tane.services.orchestration.store import resources, stacks
 from tane.web import inside
@@ -134,20 +134,40 @@ def _find_doors(tx: Tx, groups: Sequence[Group]) -> None:
 @ahead.writes
 def replace(core: Core, group: Group, chosen: Mapping[str, str]) -> str | None:
     """Order that these members are replaced, by the rights of who sent the stack's template. A sentence on what was
-    ordered, or why it cannot be; None where something else is done with the group by now."""
+    ordered, or why it cannot be, which an event of the group says, too; None where something else is done with the
+    group by now."""
     with core.db.read() as tx:
         stack = stacks.get(tx, group.row.stack_id)
-        if stack is None:
-            return None
-        try:
+    if stack is None:
+        return None
+    try:
+        with core.db.read() as tx:
             author = rights.author(core, stack, f"req-{new_id()}")
             _check_rules(core, tx, stack, group, author)
-        except ApiError as error:
-            return f"members of {group.row.name} of {stack.name} are not replaced: {error.message}"
-    try:
         return _replace(core, group, chosen, stack, author)
     except ApiError as error:
+        _tell(core, group, error.message)
         return f"members of {group.row.name} of {stack.name} are not replaced: {error.message}"
+
+
+def _tell(core: Core, group: Group, why: str) -> None:
+    with core.db.write() as tx:
+        row = resources.get(tx, group.row.id)
+        stack = None if row is None else stacks.get(tx, row.stack_id)
+        if row is None or stack is None:
+            return
+        history = _told(tx, row, engine.masked(tx, core, stack, why))
+        resources.change(tx, row.id, data={**row.data, "health": history.kept()})
+
+
+def _told(tx: Tx, row: Row[Any], why: str) -> health.History:
+    """The history of a group once an event of it says why failed members are not replaced: once, however often that is
+    tried."""
+    history = health.history_of(row.data.get("health"))
+    if why and history.told != why:
+        words = f"Failed members are not replaced: {why}"
+        record(tx, row.stack_id, row, row.action, row.status, words, asked=True)
+    return history._replace(told=why)
 
 
 def _check_rules(core: Core, tx: Tx, stack: Row[Any], group: Group, author: Any) -> None:
@@ -174,7 +194,9 @@ def _replace(core: Core, group: Group, chosen: Mapping[str, str], seen: Row[Any]
         if not there:
             return None
         hand = Hand(core, tx, author, stack, row, plan, row.properties)
-        history = health.replaced(health.history_of(row.data.get("health")), group.members, chosen, tx.now)
+        tried = child.status == FAILED and row.data.get(MENDING) == child.traversal
+        history = _told(tx, row, child.reason if tried else "")
+        history = health.replaced(history, group.members, chosen, tx.now)
         hand.keep(health=history.kept())
         with core.db.joining(tx):
             kind.mend(hand)

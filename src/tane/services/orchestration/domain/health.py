@@ -79,17 +79,19 @@ class Member:
 
 class History(NamedTuple):
     """What a group keeps. ``proven``: the checks that one of its members has passed once; ``hasty``: how often in a row
-    a young member was replaced; ``at``: when the last one was."""
+    a young member was replaced; ``at``: when the last one was; ``told``: why none can be, as its stack's events say."""
 
     proven: frozenset[str] = frozenset()
     hasty: int = 0
     at: datetime | None = None
+    told: str = ""
 
     def kept(self) -> dict[str, Any]:
         return {
             "proven": sorted(self.proven),
             "hasty": self.hasty,
             "at": None if self.at is None else self.at.isoformat(),
+            "told": self.told,
         }
 
 
@@ -98,7 +100,12 @@ def history_of(kept: Mapping[str, Any] | None) -> History:
     at = found.get("at")
     proven = found.get("proven")
     passed = frozenset(map(str, proven)) if isinstance(proven, list) else frozenset()
-    return History(passed, int(found.get("hasty") or 0), datetime.fromisoformat(at) if at else None)
+    return History(
+        passed,
+        int(found.get("hasty") or 0),
+        datetime.fromisoformat(at) if at else None,
+        str(found.get("told") or ""),
+    )
 
 
 class Question(NamedTuple):
@@ -201,7 +208,7 @@ def failed(terms: Terms, members: Sequence[Member], history: History, watch: Wat
 
 def replaced(history: History, members: Sequence[Member], chosen: Mapping[str, str], now: datetime) -> History:
     """The history of a group in which these were replaced."""
-    return History(history.proven, history.hasty + 1 if _is_hasty(members, chosen, now) else 0, now)
+    return history._replace(hasty=history.hasty + 1 if _is_hasty(members, chosen, now) else 0, at=now)
 
 
 def _is_hasty(members: Sequence[Member], chosen: Mapping[str, str], now: datetime) -> bool:

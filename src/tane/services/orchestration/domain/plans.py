@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
@@ -24,11 +25,13 @@ from tane.services.orchestration.template import (
     Template,
     TemplateError,
     effort,
+    line_of,
     order,
     parse,
     parse_document,
     parse_environment,
     settled,
+    steps,
 )
 
 MEMORY = "orchestration.plans"
@@ -85,7 +88,8 @@ class Plan:
             if declared.external_id is not None and not self.kinds[name].adopts:
                 raise StackValidationFailed(
                     f"resources.{name}: external_id is not possible for {declared.type}: what it stands for is kept by "
-                    "its stack, and belongs to no other."
+                    "its stack, and belongs to no other.",
+                    path=f"resources.{name}.external_id",
                 )
 
     def secrets(self) -> set[str]:
@@ -131,7 +135,30 @@ def refused(error: TemplateError) -> StackValidationFailed:
     named = section != "outputs" and error.message.startswith(NAMED)
     placed = section in ("resources", "outputs", "conditions") and not named
     place = f"{error.path}: " if placed and error.path not in error.message else ""
-    return StackValidationFailed(f"{place}{error.message}{where}")
+    return StackValidationFailed(f"{place}{error.message}{where}", path="" if where else error.path)
+
+
+@contextmanager
+def placed(template: Any, environment: Any = None, *, within: str = "", path: str = "") -> Iterator[None]:
+    """Tell mistakes with their lines, where what was sent is text: what is made of it knows places by their paths
+    alone. ``within``: what is read, where it is not the request itself; ``path``: where that stands in the request,
+    whose line is told where what is read has none of its own."""
+    try:
+        yield
+    except StackValidationFailed as error:
+        text = template if error.of_template else environment
+        line = _line(text, error.path) if isinstance(text, str) and error.path else None
+        where = f" (line {line})" if line else ""
+        named = f"{within}: " if within and within not in error.message else ""
+        words = f"{named}{error.message}{where}"
+        raise StackValidationFailed(words, type=error.type, path="" if where else path) from None
+
+
+def _line(text: str, path: str) -> int | None:
+    """Rules know a property by HOT's words, also in CloudFormation's templates."""
+    parts = steps(path)
+    amazons = [str(one).capitalize() if number in (0, 2) else one for number, one in enumerate(parts)]
+    return line_of(text, parts) or line_of(text, amazons)
 
 
 def read_template(text: str | Mapping[str, Any]) -> Template:
@@ -167,7 +194,9 @@ def read_environment(text: str | Mapping[str, Any]) -> Environment:
             effort.read(len(text))
         return parse_environment(text)
     except TemplateError as error:
-        raise refused(error) from None
+        found = refused(error)
+        found.of_template = False
+        raise found from None
 
 
 def registered(environment: Environment, type_name: str, resource_name: str) -> str:
@@ -184,7 +213,8 @@ def registered(environment: Environment, type_name: str, resource_name: str) -> 
     while (mapped := _mapped(registry, type_name)) is not None and mapped != type_name:
         seen.append(type_name)
         if len(seen) > MOST_MAPPINGS or mapped in seen:
-            raise StackValidationFailed(f"There is a loop in the resource_registry: {' -> '.join([*seen, mapped])}")
+            words = f"There is a loop in the resource_registry: {' -> '.join([*seen, mapped])}"
+            raise StackValidationFailed(words, path=f"resource_registry.{seen[0]}", of_template=False)
         type_name = mapped
     return type_name
 
@@ -214,15 +244,24 @@ def kind_of(plan: Plan, type_name: str, resource_name: str) -> Kind:
     target = registered(environment, type_name, resource_name)
     if target in files and not target.startswith(("OS::", "AWS::")):
         if target not in plan.of_files:
-            template = read_template(files[target])
+            with placed(files[target], within=target):
+                template = read_template(files[target])
             plan.of_files[target] = resources.nested_template(target, template, environment, files)
         return plan.of_files[target]
     if is_file(target):
-        raise StackValidationFailed(f"Could not fetch contents for {target}: the client has not sent it in 'files'")
+        words = f"Could not fetch contents for {target}: the client has not sent it in 'files'"
+        raise StackValidationFailed(words, path=_path(plan, "resources", resource_name, "type"))
     found = resources.find(target)
     if found is None:
-        raise StackValidationFailed(f"The Resource Type ({type_name}) could not be found.{resources.nearest(target)}")
+        words = f"The Resource Type ({type_name}) could not be found.{resources.nearest(target)}"
+        raise StackValidationFailed(words, path=_path(plan, "resources", resource_name, "type"))
     return found
+
+
+def _path(plan: Plan, *steps: str) -> str:
+    """Of sections and keys of HOT, as the plan's template writes them; the second one is a user's name."""
+    cfn = plan.template.kind == "cfn"
+    return ".".join(one.capitalize() if cfn and number != 1 else one for number, one in enumerate(steps))
 
 
 def make(
@@ -290,7 +329,8 @@ def _parameters(
     given, defaults = plan.environment.parameters, plan.environment.parameter_defaults
     unknown = [name for name in given if name not in plan.template.parameters]
     if unknown and strict:
-        raise StackValidationFailed(f"The Parameter ({unknown[0]}) was not defined in template.")
+        words = f"The Parameter ({unknown[0]}) was not defined in template."
+        raise StackValidationFailed(words, path=f"parameters.{unknown[0]}", of_template=False)
     found: dict[str, Any] = {}
     for name, parameter in plan.template.parameters.items():
         if values is not None and name in values:
@@ -302,10 +342,14 @@ def _parameters(
             continue
         if wanted is None and parameter.default is None:
             if strict and name not in given:
-                raise StackValidationFailed(f"The Parameter ({name}) was not provided.")
+                words = f"The Parameter ({name}) was not provided."
+                raise StackValidationFailed(words, path=_path(plan, "parameters", name))
             found[name] = None
             continue
-        found[name] = parameter.value(wanted, check)
+        try:
+            found[name] = parameter.value(wanted, check)
+        except TemplateError as error:
+            raise TemplateError(error.message, _path(plan, "parameters", name)) from None
         effort.weigh(found[name])
     return found
 

@@ -12,6 +12,7 @@ from tane.services.orchestration.domain.common import MOST_TAGS, NAME, TEMPLATE_
 from tane.services.orchestration.domain.plans import (
     Source,
     is_file,
+    placed,
     read_environment,
     read_template,
     refused,
@@ -74,18 +75,26 @@ def _text(value: Any) -> str:
 
 
 def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
-    whole = [read_environment(asked.environment)] if asked.environment else []
+    whole = []
+    if asked.environment:
+        with placed(None, asked.environment):
+            whole = [read_environment(asked.environment)]
     if asked.environment_files:
         if len(asked.environment_files) > MOST_ENVIRONMENTS:
             raise BadRequest(f"There are at most {MOST_ENVIRONMENTS} environment files.")
         missing = [name for name in asked.environment_files if name not in files]
         if missing:
             raise BadRequest(f"Environment file {missing[0]} is not among 'files'.")
-        whole = [read_environment(files[name]) for name in asked.environment_files]
+        whole = [_environment_file(name, files[name]) for name in asked.environment_files]
     try:
         return merge_environments(whole) if whole else read_environment({})
     except TemplateError as error:
         raise refused(error) from None
+
+
+def _environment_file(name: str, text: str) -> Environment:
+    with placed(None, text, within=name):
+        return read_environment(text)
 
 
 def _with_files(environment: dict[str, Any], template: Template) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tane import jobs
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import interface as identity
+from tane.services.orchestration import resources as kinds
 from tane.services.orchestration.domain import ahead, engine, guests, rights
 from tane.services.orchestration.domain.common import (
     COMPLETE,
@@ -23,7 +24,9 @@ from tane.services.orchestration.domain.common import (
     require,
 )
 from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.domain.values import plain
+from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
 from tane.web import inside
@@ -149,9 +152,26 @@ def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, 
         return None
     with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
-        row = required(tx, stack, name)
-        guests.check(tx, ctx, stack, row)
+        row = _asked(tx, ctx, stack, name)
     return _deliver(core, stack, row, ctx.request_id, details)
+
+
+def _kind(plan: Plan, row: Row[Any]) -> Kind | None:
+    """The type of a resource; of one that goes that which made it, as the template may not have it any more."""
+    if row.action == "DELETE" or not row.current:
+        return kinds.made_by(row.declared.get("kind", ""), row.type)
+    return plan.kinds.get(row.name)
+
+
+def _asked(tx: Tx, ctx: Context, stack: Row[Any], name: str) -> Row[Any]:
+    """The resource of a name; of a guest's server which was replaced that one, as long as it is there.
+
+    :raises Forbidden: it is none for a guest.
+    """
+    own = resources.get(tx, ctx.user_id) if identity.is_guest(ctx) else None
+    row = own if own is not None and (own.stack_id, own.name) == (stack.id, name) else required(tx, stack, name)
+    guests.check(tx, ctx, stack, row)
+    return row
 
 
 @ahead.writes
@@ -164,14 +184,16 @@ def _deliver(core: Core, stack: Row[Any], row: Row[Any], request_id: str, detail
         now = rights.same(tx, stack)
         if now is None:
             raise ActionInProgress(f"Stack {stack.name} is being changed by another: signal again.")
-        stack, name = now, row.name
-        row = required(tx, stack, name)
+        found = resources.get(tx, row.id)
+        if found is None:
+            raise missing_resource(row.name, stack.name)
+        stack, row = now, found
         plan = engine.plan_of(tx, core, stack)
-        kind = plan.kinds.get(name)
+        kind = _kind(plan, row)
         if kind is None:
-            raise NotFound(f"Resource {name} is not in the template any more.")
+            raise NotFound(f"Resource {row.name} is not in the template any more.")
         for action in (stack.action, row.action):
-            if action in ("SUSPEND", "DELETE"):
+            if action in kind.deaf:
                 raise BadRequest(f"Cannot signal resource during {action}")
         with core.db.joining(tx):
             answer = kind.signal(Hand(core, tx, author, stack, row, plan, row.properties), details)
@@ -197,16 +219,13 @@ def metadata(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str
     """What a guest, or whoever configures it, reads of a resource."""
     with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
-        row = required(tx, stack, name)
-        guests.check(tx, ctx, stack, row)
+        row = _asked(tx, ctx, stack, name)
         return _metadata(core, tx, ctx, stack, row)
 
 
 def _metadata(core: Core, tx: Tx, ctx: Context, stack: Row[Any], row: Row[Any]) -> dict[str, Any]:
     plan = engine.plan_of(tx, core, stack)
-    kind = plan.kinds.get(row.name)
-    if kind is None:
-        return dict(row.metadata)
+    kind = _kind(plan, row) or kinds.made_by(row.declared.get("kind", ""), row.type)
     with core.db.joining(tx):
         return dict(kind.metadata(Hand(core, tx, ctx, stack, row, plan, row.properties)))
 
@@ -235,8 +254,7 @@ def of_guest(core: Core, ctx: Context, given: str, name: str) -> tuple[Row[Any],
         stack = None if own is None else stacks.get(tx, own.stack_id)
         if stack is None or given not in (stack.name, stack.id) or stack.project_id != ctx.project_id:
             raise NotFound(f"The Stack ({given[:255]}) could not be found.", type="EntityNotFound")
-        row = required(tx, stack, name)
-        guests.check(tx, ctx, stack, row)
+        row = _asked(tx, ctx, stack, name)
         return stack, row, _metadata(core, tx, ctx, stack, row)
 
 

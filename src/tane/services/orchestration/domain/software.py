@@ -189,28 +189,24 @@ def metadata(core: Core, ctx: Context, server_id: str) -> list[dict[str, Any]]:
 
 
 def deployed(tx: Tx, project_id: str, server_id: str) -> list[dict[str, Any]]:
-    found = []
-    for row in software.deployments(tx, project_id, server_id):
-        config = software.config(tx, project_id, row.config_id)
-        if config is None or row.action in ("DELETE", "SUSPEND"):
-            continue
-        inputs = [
-            {**one, "value": row.input_values.get(one["name"], one.get("value", one.get("default")))}
-            for one in config.inputs
-        ]
-        found.append(
-            {
-                "id": row.id,
-                "name": config.name,
-                "group": config.group,
-                "config": config.config,
-                "inputs": inputs,
-                "outputs": config.outputs,
-                "options": config.options,
-                "creation_time": row.created_at.isoformat(timespec="seconds") + "Z",
-            }
-        )
-    return found
+    """As Heat tells it: by the names of the configurations, with their ids. What a deployment is to do next is another
+    configuration, which guests have not done yet by its id."""
+    return [
+        {
+            "id": row.id,
+            "name": row.name,
+            "group": row.group,
+            "config": row.config,
+            "inputs": [
+                {**one, "value": row.input_values.get(one["name"], one.get("value", one.get("default")))}
+                for one in row.inputs
+            ],
+            "outputs": row.outputs,
+            "options": row.options,
+            "creation_time": row.created_at.isoformat(timespec="seconds") + "Z",
+        }
+        for row in software.deployed(tx, project_id, server_id)
+    ]
 
 
 def reported(tx: Tx, row: Row[Any], details: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:

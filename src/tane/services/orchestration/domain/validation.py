@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,11 @@ from tane.services.orchestration.domain.common import (
     StackValidationFailed,
 )
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.domain.plans import Check, Plan, Source, make, refused
+from tane.services.orchestration.domain.plans import Check, Plan, Source, make, placed, refused
 from tane.services.orchestration.domain.scopes import Scope, scope_of
 from tane.services.orchestration.domain.values import of_declared, plain
-from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.resources.heat_stack import Stack
+from tane.services.orchestration.resources.nested import NestedTemplate, OfStack
 from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
 from tane.web.context import Context
 
@@ -85,6 +87,14 @@ def try_outputs(scope: Scope) -> None:
             evaluate(output.value, scope, template, f"{section}.{output.name}.{key}")
 
 
+def _try_metadata(scope: Scope, name: str) -> None:
+    """:raises TemplateError: they cannot be told."""
+    template, raw = scope.plan.template, scope.plan.resources[name].metadata
+    if raw:
+        section, key = ("Resources", "Metadata") if template.kind == "cfn" else ("resources", "metadata")
+        evaluate(raw, scope, template, f"{section}.{name}.{key}")
+
+
 class Walk:
     """A walk over a stack and all that is nested in it, whose resources count together."""
 
@@ -129,6 +139,7 @@ def look(
             effort.look()
             values = of_declared(scope, plan, name)
             effort.weigh(values)
+            _try_metadata(scope, name)
             inner = _inner(scope, name, values, walk, hidden)
             found.append(Looked(name, stack, plan, plain(values), inner, hidden))
         # What is wrong with an output of a nested stack is told where it is asked for.
@@ -136,7 +147,7 @@ def look(
             try_outputs(scope)
     except TemplateError as error:
         found_wrong = refused(error)
-        raise StackValidationFailed(masking.masked(found_wrong.message, hidden)) from None
+        raise StackValidationFailed(masking.masked(found_wrong.message, hidden), path=found_wrong.path) from None
     return found
 
 
@@ -147,13 +158,23 @@ def _inner(scope: Scope, name: str, values: Mapping[str, Any], walk: Walk, secre
         return []
     row = _Row(name, plan.resources[name].type)
     hand = Hand(core, None, ctx, stack, row, plan, values)  # type: ignore[arg-type]
-    if kind.name == "OS::Heat::Stack":
+    if isinstance(kind, Stack):
         kind.validate(hand, values)
     child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1)
     source = kind.source(hand)
-    inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
     child.source = source.given()
-    return look(core, ctx, child, inner, walk=walk, secrets=secrets)
+    with _inside(kind, name, values):
+        inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
+        return look(core, ctx, child, inner, walk=walk, secrets=secrets)
+
+
+def _inside(kind: OfStack, name: str, values: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """What is wrong in a nested template has its place in that: in a file, in a text, or in what a type makes."""
+    if isinstance(kind, NestedTemplate):
+        return placed(kind.files.get(kind.file), within=kind.file)
+    if isinstance(kind, Stack):
+        return placed(values.get("template"), within=f"resources.{name}.properties.template")
+    return placed(None, within=f"resources.{name}", path=f"resources.{name}")
 
 
 @dataclass

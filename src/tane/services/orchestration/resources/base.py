@@ -99,6 +99,8 @@ class Kind:
     quota."""
     essential: ClassVar[Sequence[str]] = ()
     """Those without which nobody knows what it stands for: its id does not tell."""
+    deaf: ClassVar[Sequence[str]] = ("SUSPEND", "DELETE")
+    """Actions in which it takes no signal."""
     compares: ClassVar[bool] = False
     """Whether ``differences`` looks at properties, and not only whether it is there."""
 

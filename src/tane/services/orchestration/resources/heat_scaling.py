@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.domain.common import LONGEST_MINUTES, MOST_RESOURCES
+from tane.services.orchestration.domain.common import LONGEST_MINUTES, MOST_RESOURCES, ActionInProgress
 from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.declaring import how_many, mapping, number, one_of, shown, text
 from tane.services.orchestration.resources.heat_resource_group import (
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Source
 
 MOST_PERCENT = 1_000_000
+MENDING = "mending"
+"""What the action of its nested stack is kept by that replaces failed members."""
 EXACT, PERCENT, CHANGE = "exact_capacity", "percent_change_in_capacity", "change_in_capacity"
 
 
@@ -173,15 +175,23 @@ class AutoScalingGroup(Rolling):
 
         whole = self._whole(hand)
         nested.update(hand, self.resized(hand, whole) if hand.row.data.get("members") else whole)
+        child = nested.child_of(hand)
+        hand.keep(**{MENDING: None if child is None else child.traversal})
 
     def adjust(self, hand: Hand, policy: Mapping[str, Any], cooldown: float) -> str:
-        """What a scaling policy asks for. Returns what was done, in words."""
+        """What a scaling policy asks for. Returns what was done, in words. What comes while the group changes its size
+        is, as in Heat, nothing: it was meant for the size before.
+
+        :raises ActionInProgress: failed members are replaced just now, which no alarm knows of.
+        """
         from tane.services.orchestration.domain import nested
 
         until = hand.row.data.get("cooling_until")
         if until is not None and datetime.fromisoformat(until) > hand.tx.now:
             return "nothing: the group is cooling down"
         child = nested.child_of(hand)
+        if child is not None and child.status == "IN_PROGRESS" and hand.row.data.get(MENDING) == child.traversal:
+            raise ActionInProgress(f"Failed members of {hand.row.name} are being replaced: signal again.")
         rolls = hand.row.working and hand.row.data.get("rolling")
         if child is None or child.status == "IN_PROGRESS" or rolls:
             return "nothing: the group is being changed"

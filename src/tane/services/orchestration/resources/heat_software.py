@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,8 @@ from tane.services.orchestration.resources.base import Failed, Kind, Replace, Wa
 from tane.services.orchestration.resources.declaring import listing, mapping, one_of, shown, text
 from tane.services.orchestration.template.constraints import AllowedValues, Length
 from tane.services.orchestration.template.properties import Property
-from tane.web.errors import BadRequest, NotImplementedHere
+from tane.web.errors import BadRequest, NotFound, NotImplementedHere
+from tane.web.inside import part
 
 if TYPE_CHECKING:
     from tane.core import Core
@@ -27,6 +29,8 @@ COMPONENT = "component"
 """The group of configurations that are for some actions each."""
 VALUE_TYPES = ("String", "Number", "CommaDelimitedList", "Json", "Boolean")
 ACTIONS = ("CREATE", "UPDATE", "DELETE", "SUSPEND", "RESUME")
+SERVER_TIME = timedelta(minutes=1)
+"""So often it is looked whether the server is there of which a deletion waits for an answer."""
 INPUTS = listing(
     "Schema representing the inputs that this software config is expecting.",
     {
@@ -225,6 +229,7 @@ class SoftwareDeployment(Kind):
     name = "OS::Heat::SoftwareDeployment"
     description = "This resource associates a server with some configuration."
     structured = False
+    deaf = ()
     properties = {
         "config": text(
             "ID of software configuration resource to execute when applying to the server.", update="in_place"
@@ -254,25 +259,33 @@ class SoftwareDeployment(Kind):
             raise NotImplementedHere(f"Signals of the kind {properties.get('signal_transport')} are not done yet.")
 
     def create(self, hand: Hand) -> str | None:
-        from tane.services.orchestration.domain import software
+        return self._deploy(hand, "CREATE")
 
-        hand.may("POST", "/software_deployments")
-        config = self._derived(hand, "CREATE")
-        active = "CREATE" in self._actions(hand)
-        waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
-        row = software.insert_deployment(
-            hand.tx,
-            hand.stack.project_id,
-            {
-                "config_id": config,
-                "server_id": str(hand.properties["server"])[:36],
-                "action": "CREATE",
-                "status": "IN_PROGRESS" if waits else "COMPLETE",
-                "reason": "Deploy data available" if active else "Not needed",
-                "input_values": {},
-                "stack_user_project_id": hand.stack.project_id,
-            },
-        )
+    def _deploy(self, hand: Hand, action: str) -> str | None:
+        """Give the guest what it has to do at an action, if that is anything; the deployment's id. As in Heat there is
+        no deployment before the first action at which there is something to do."""
+        from tane.services.orchestration.domain import software
+        from tane.services.orchestration.store import software as rows
+
+        source, row = self._source(hand), self._row(hand)
+        if action not in self._actions(hand, source):
+            return None if row is None else str(row.id)
+        hand.may(*(("POST", "/software_deployments") if row is None else ("PUT", f"/software_deployments/{row.id}")))
+        waits = hand.properties["signal_transport"] != "NO_SIGNAL"
+        before = hand.row.data.get("derived")
+        values = {
+            "config_id": self._derived(hand, action, source),
+            "action": action,
+            "status": "IN_PROGRESS" if waits else "COMPLETE",
+            "reason": "Deploy data available" if waits else "Not waiting for outputs signal",
+        }
+        if row is None:
+            whose = {"server_id": str(hand.properties["server"])[:36], "stack_user_project_id": hand.stack.project_id}
+            made = software.insert_deployment(hand.tx, hand.stack.project_id, {**whose, **values, "input_values": {}})
+            return str(made.id)
+        software.change_deployment(hand.tx, row, **values)
+        if before and not rows.used(hand.tx, before):
+            rows.remove_config(hand.tx, before)
         return str(row.id)
 
     def _source(self, hand: Hand) -> Any:
@@ -285,24 +298,25 @@ class SoftwareDeployment(Kind):
             raise BadRequest(f"Software config with id {wanted} not found")
         return source
 
-    def _actions(self, hand: Hand) -> list[str]:
+    def _actions(self, hand: Hand, source: Any) -> list[str]:
         """Those at which a guest has something to do; a component says so of each of its configurations."""
-        source = self._source(hand)
         if source is not None and source.group == COMPONENT:
             return [action for one in source.config["configs"] for action in one["actions"]]
         return list(hand.properties["actions"])
 
-    def _derived(self, hand: Hand, action: str) -> str:
-        """The configuration with the values of its inputs, and with what every deployment is told."""
-        from tane.services.orchestration.domain import software
-
-        source = self._source(hand)
+    def _inputs(self, hand: Hand, source: Any) -> list[dict[str, Any]]:
+        """The inputs of a configuration with their values, those that it does not declare last."""
         given = dict(hand.properties.get("input_values") or {})
         inputs = []
         for one in source.inputs if source is not None else []:
             value = given.pop(one["name"], one.get("default"))
             inputs.append({**one, "value": value})
-        inputs += [{"name": name, "type": "String", "value": value} for name, value in given.items()]
+        return inputs + [{"name": name, "type": "String", "value": value} for name, value in given.items()]
+
+    def _derived(self, hand: Hand, action: str, source: Any) -> str:
+        """The configuration with the values of its inputs, and with what every deployment is told."""
+        from tane.services.orchestration.domain import software
+
         told = {
             "deploy_server_id": str(hand.properties["server"]),
             "deploy_action": action,
@@ -313,6 +327,7 @@ class SoftwareDeployment(Kind):
         if hand.properties["signal_transport"] != "NO_SIGNAL":
             # The address proves itself, whatever the transport is called.
             told |= {"deploy_signal_id": hand.signal_url(), "deploy_signal_verb": "POST"}
+        inputs = self._inputs(hand, source)
         inputs += [{"name": name, "type": "String", "value": value} for name, value in told.items()]
         values: dict[str, Any] = {
             "name": hand.properties.get("name") or hand.physical_name(),
@@ -336,12 +351,17 @@ class SoftwareDeployment(Kind):
         return _deployment(hand.tx, hand.row)
 
     def ready(self, hand: Hand) -> bool:
+        if hand.row.physical_id is None:
+            return True
         row = self._row(hand)
         if row is None or row.status == "FAILED":
             raise Failed(f"Deployment to server failed: {row.reason if row is not None else 'it is gone'}")
         return bool(row.status == "COMPLETE")
 
     def waits(self, hand: Hand) -> Wait:
+        if hand.row.action == "DELETE" and hand.row.expires_at is None:
+            # Nobody tells when a server goes behind the stack's back.
+            hand.change(expires_at=hand.tx.now + SERVER_TIME)
         row = hand.row
         return Wait(math.inf, f"deployment:{row.physical_id}", unless=lambda tx: not _in_progress(tx, row))
 
@@ -352,28 +372,64 @@ class SoftwareDeployment(Kind):
             software.change_deployment(tx, row.physical_id, status="FAILED", reason=row.reason, updated_at=tx.now)
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
-        from tane.services.orchestration.domain import software as rules
         from tane.services.orchestration.store import software
 
-        row = self._row(hand)
-        if row is None:
+        if hand.row.physical_id is not None and self._row(hand) is None:
             raise Replace
-        hand.may("PUT", f"/software_deployments/{row.id}")
-        before = hand.row.data.get("derived")
-        config = self._derived(hand, "UPDATE")
-        active = "UPDATE" in self._actions(hand)
-        waits = active and hand.properties["signal_transport"] != "NO_SIGNAL"
-        status = "IN_PROGRESS" if waits else "COMPLETE"
-        rules.change_deployment(hand.tx, row, config_id=config, action="UPDATE", status=status)
-        if before and not software.used(hand.tx, before):
-            software.remove_config(hand.tx, before)
+        before = software.config(hand.tx, hand.stack.project_id, str(hand.row.data.get("derived") or ""))
+        known = {one["name"]: one.get("value") for one in before.inputs} if before is not None else {}
+        for one in self._inputs(hand, self._source(hand)):
+            if one.get("replace_on_change") and known.get(one["name"], one["value"]) != one["value"]:
+                raise Replace
+        hand.change(physical_id=self._deploy(hand, "UPDATE"))
+
+    def suspend(self, hand: Hand) -> None:
+        hand.change(physical_id=self._deploy(hand, "SUSPEND"))
+
+    def resume(self, hand: Hand) -> None:
+        hand.change(physical_id=self._deploy(hand, "RESUME"))
+
+    def turned(self, hand: Hand, action: str) -> bool:
+        return action not in ("SUSPEND", "RESUME") or self.ready(hand)
 
     def delete(self, hand: Hand) -> None:
-        from tane.services.orchestration.store import software
-
+        """The guest does what it has to do at this first. One that could not is not asked again: the next deletion
+        goes on without it (Heat asks each time)."""
         row = self._row(hand)
         if row is not None:
             hand.may("DELETE", f"/software_deployments/{row.id}")
+        if (row is None or row.action != "DELETE") and self._parts(hand):
+            hand.change(physical_id=self._deploy(hand, "DELETE"))
+        elif row is None or row.status != "IN_PROGRESS" or row.action != "DELETE":
+            self._remove(hand)
+
+    def _parts(self, hand: Hand) -> bool:
+        """Whether a guest has something to do when the deployment goes, and tells when it has done it."""
+        from tane.services.orchestration.store import software
+
+        if hand.properties.get("signal_transport", "NO_SIGNAL") == "NO_SIGNAL":
+            return False
+        wanted = hand.properties.get("config")
+        source = software.config(hand.tx, hand.stack.project_id, str(wanted or ""))
+        if wanted and source is None:
+            return False
+        return "DELETE" in self._actions(hand, source) and _answers(hand)
+
+    def gone(self, hand: Hand) -> bool:
+        row = self._row(hand)
+        if row is None:
+            return True
+        if row.status == "FAILED":
+            raise Failed(f"Deployment to server failed: {row.reason}")
+        if row.status == "IN_PROGRESS" and _answers(hand):
+            return False
+        self._remove(hand)
+        return True
+
+    def _remove(self, hand: Hand) -> None:
+        from tane.services.orchestration.store import software
+
+        if (row := self._row(hand)) is not None:
             software.remove_deployment(hand.tx, row.id)
         derived = hand.row.data.get("derived")
         if derived and not software.used(hand.tx, derived):
@@ -404,6 +460,15 @@ def _deployment(tx: Any, row: Any) -> Any:
     from tane.services.orchestration.store import software
 
     return None if row.physical_id is None else software.deployment(tx, row.project_id, row.physical_id)
+
+
+def _answers(hand: Hand) -> bool:
+    """Whether the server of a deployment is there; one that somebody else made is none that is waited for."""
+    try:
+        found = hand.call("compute", "GET", f"/v2.1/servers/{part(str(hand.properties['server']))}")["server"]
+    except NotFound:
+        return False
+    return bool(found["status"] != "ERROR")
 
 
 def _in_progress(tx: Any, row: Any) -> bool:

@@ -64,12 +64,14 @@ class Stack(OfStack):
                 f'orchestration service in {region} region not found"',
                 type="StackValidationFailed",
             )
+        from tane.services.orchestration.domain.plans import refused
+
         try:
             self.source(hand)
         except TemplateError as error:
             raise BadRequest(
                 f'Failed validating stack template using Heat endpoint at region "{region}" due to "ERROR: '
-                f'{error.message}"',
+                f'{refused(error).message}"',
                 type="StackValidationFailed",
             ) from None
 

@@ -414,8 +414,13 @@ class Server(Kind):
             return
 
     def gone(self, hand: Hand) -> bool:
+        from tane import jobs
+
         if hand.row.physical_id is None:
             return True
+        if jobs.pending(hand.tx, f"server:{hand.row.physical_id}") is not None:
+            # To look at it costs much more.
+            return False
         try:
             self.show(hand)
         except NotFound:

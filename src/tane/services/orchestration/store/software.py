@@ -76,6 +76,19 @@ def deployments(tx: Tx, project_id: str, server_id: str | None) -> list[Row[Any]
     return tx.all(wanted.order_by(software_deployment.c.created_at, software_deployment.c.id))
 
 
+def deployed(tx: Tx, project_id: str, server_id: str) -> list[Row[Any]]:
+    """The configurations of a server's deployments, with the values of their inputs, by their names."""
+    joined = software_deployment.join(
+        software_config,
+        (software_config.c.id == software_deployment.c.config_id)
+        & (software_config.c.project_id == software_deployment.c.project_id),
+    )
+    wanted = select(software_config, software_deployment.c.input_values).select_from(joined)
+    mine = (software_deployment.c.project_id == project_id, software_deployment.c.server_id == server_id)
+    order = (software_config.c.name, software_deployment.c.created_at, software_deployment.c.id)
+    return tx.all(wanted.where(*mine).order_by(*order))
+
+
 def add_deployment(tx: Tx, values: Mapping[str, Any]) -> None:
     tx.execute(insert(software_deployment).values(**values))
 

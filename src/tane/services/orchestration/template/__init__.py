@@ -12,6 +12,7 @@ from tane.services.orchestration.template.graph import order
 from tane.services.orchestration.template.model import Output, ResourceDeclaration, Scope, Template
 from tane.services.orchestration.template.parameters import Parameter
 from tane.services.orchestration.template.parsing import parse, parse_document
+from tane.services.orchestration.template.reading import line_of, steps
 from tane.services.orchestration.template.values import UNKNOWN, Taken, TemplateError, select
 from tane.services.orchestration.template.versions import functions, versions
 
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "functions",
     "holds",
+    "line_of",
     "merge_environments",
     "order",
     "parse",
@@ -38,5 +40,6 @@ __all__ = [
     "references",
     "select",
     "settled",
+    "steps",
     "versions",
 ]
