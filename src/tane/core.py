@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 SLOW_THREADS = 16
-OWN_THREADS = 6
+OWN_THREADS, FILE_THREADS = 6, 4
 LONG_THREADS, MOST_WAITING, MOST_OF_ONE = 3, 256, 64
 OF_ONE = 5 / 8
 """Of the threads, for the requests of one owner at a time: others would else wait for all of these, and share the
@@ -48,6 +48,9 @@ class Core:
         default_factory=lambda: ThreadPoolExecutor(OWN_THREADS, thread_name_prefix="tane-own")
     )
     """The cloud's own work (jobs, reconcilers, what hosts say) waits for no request."""
+    file_threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="tane-files")
+    )
     requests: Turns = field(init=False)
     """Whose request is answered next; how many there may be is counted where they come in (:mod:`tane.web.limits`)."""
     slow_threads: ThreadPoolExecutor = field(
@@ -84,6 +87,11 @@ class Core:
         if owner is None:
             return await self._run(self.own_threads, work)
         return await self._in_turn(self.requests, owner, self.threads, work)
+
+    async def in_file_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what a job does with whole files or objects: it may take hours, and may wait for what goes on in
+        the cloud's own threads, so that it must not be in one of these."""
+        return await self._run(self.file_threads, functools.partial(function, *args, **kwargs))
 
     async def in_slow_thread(
         self, project_id: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -143,6 +151,7 @@ class Core:
     def close(self) -> None:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.own_threads.shutdown(wait=True, cancel_futures=True)
+        self.file_threads.shutdown(wait=True, cancel_futures=True)
         self.slow_threads.shutdown(wait=True, cancel_futures=True)
         self.hashing_threads.shutdown(wait=True, cancel_futures=True)
         self.long_threads.shutdown(wait=True, cancel_futures=True)

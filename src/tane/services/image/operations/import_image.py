@@ -111,7 +111,7 @@ async def inspect(run: Run[ImportImage]) -> dict[str, Any] | None:
     sent: str = run.data.get("disk_format", row.disk_format)
     container = run.data.get("container_format", row.container_format)
     try:
-        virtual_size = await run.core.in_thread(content.virtual_size_of, path, sent, container)
+        virtual_size = await run.core.in_file_thread(content.virtual_size_of, path, sent, container)
     except image_header.UnacceptableImage as error:
         raise Permanent(str(error)) from None
     wanted = run.core.config.image.conversion_format
@@ -130,7 +130,7 @@ async def inspect(run: Run[ImportImage]) -> dict[str, Any] | None:
     except qemu_img.ImageError as error:
         raise Permanent(f"Image conversion failed: {error}") from None
     try:
-        made = await run.core.in_thread(content.fingerprint_file, target, wanted, "bare", limit)
+        made = await run.core.in_file_thread(content.fingerprint_file, target, wanted, "bare", limit)
     except receiving.TooMuch:
         raise Permanent("the converted image exceeds the size limit for images") from None
     formats = {"disk_format": wanted, "sent_format": sent}
@@ -147,7 +147,7 @@ async def keep(run: Run[ImportImage]) -> dict[str, Any]:
         try:
             if place is None:
                 raise StoreError("there is no such store")
-            await run.core.in_thread(place.put, path, run.data["sha512"])
+            await run.core.in_file_thread(place.put, path, run.data["sha512"])
         except StoreError as error:
             if run.params.all_stores_must_succeed:
                 raise Permanent(f"store {name}: {error}") from None
@@ -230,7 +230,7 @@ async def drop(run: Run[ImportImage]) -> None:
         for name in run.params.stores:
             place = stores.all_stores(run.core).get(name)
             if place is not None:
-                await run.core.in_thread(content.collect, run.core, name, place.url_of(digest))
+                await run.core.in_file_thread(content.collect, run.core, name, place.url_of(digest))
 
 
 async def finish(run: Run[ImportImage]) -> None:

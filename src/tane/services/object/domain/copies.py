@@ -12,6 +12,7 @@ from tane.hosts import store as host_rows
 from tane.services.object.drivers.hosts import COPIES, Copied, CopiedDraft, Links, Owner, Reading, TooFew, chosen
 from tane.services.object.store import copies as store
 from tane.services.object.store import database
+from tane.shares import for_the_cloud
 from tane.web.errors import BadRequest, Unavailable
 
 ONE, THREE = "one", "three"
@@ -92,7 +93,9 @@ def reading(core: Core, blob: Copied, owner: Owner = None) -> Reading:
     """Reads a blob for an owner; what is found to be rot is marked."""
 
     async def mark(blob_id: str, host_id: str) -> None:
-        await core.in_thread(damaged, core, blob_id, host_id)
+        # Whoever reads may wait for it in a thread of his own project's.
+        with for_the_cloud():
+            await core.in_thread(damaged, core, blob_id, host_id)
 
     return Reading(links(core), blob, mark, owner)
 

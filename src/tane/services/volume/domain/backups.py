@@ -251,9 +251,9 @@ async def content(core: Core, host_id: str, backup_id: str, volume_id: str) -> A
     :raises HostError: none is, or what is kept of it is not as it was written.
     """
     try:
-        with await core.in_thread(_opened, core, host_id, backup_id, volume_id) as manifest:
+        with await core.in_file_thread(_opened, core, host_id, backup_id, volume_id) as manifest:
             records = manifest.records()
-            while data := await core.in_thread(next, records, b""):
+            while data := await core.in_file_thread(next, records, b""):
                 yield data
     except Broken as error:
         raise HostError(str(error)) from None

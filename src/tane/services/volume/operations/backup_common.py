@@ -38,14 +38,14 @@ async def remove_objects(core: Core, row: Row[Any]) -> None:
     """Delete what lies in object storage of a backup, a few at a time. Repeatable."""
     place, after = place_of(row), ""
     is_own = functools.partial(is_part, place.prefix)
-    while after := await core.in_thread(objects.remove, core, place.shelf, place.prefix, is_own, after):
+    while after := await core.in_file_thread(objects.remove, core, place.shelf, place.prefix, is_own, after):
         pass
 
 
 async def whole(core: Core, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function in a thread, and wait for its end also when nobody wants it any more: what is undone then must not
     be written after that."""
-    work = asyncio.ensure_future(core.in_thread(function, *args, **kwargs))
+    work = asyncio.ensure_future(core.in_file_thread(function, *args, **kwargs))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
