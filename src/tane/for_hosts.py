@@ -49,7 +49,7 @@ class ForHost:
 
     async def measured(self, meters: Meters) -> None:
         # Samples wait for a writer of their own: no more than one of the threads that leases wait for, too.
-        async with self._core.measuring.turn(None):
+        async with self._core.measuring.turn(self._host_id):
             await self._core.in_thread(metric.measured, self._core, self._host_id, meters)
 
     async def lease(self, guests: tuple[Id, ...]) -> float:

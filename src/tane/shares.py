@@ -129,7 +129,23 @@ class TurnLock:
             called = threading.Lock()
             called.acquire()
             (self._own if owner is None else self._waiting.setdefault(owner, deque())).append(called)
-        called.acquire()
+        try:
+            called.acquire()
+        except BaseException:
+            self._give_up(owner, called)
+            raise
+
+    def _give_up(self, owner: Hashable, called: threading.Lock) -> None:
+        """Wait no more: somebody pressed Ctrl-C."""
+        with self._lock:
+            queue = self._own if owner is None else self._waiting.get(owner, deque())
+            if called in queue:
+                queue.remove(called)
+                if not queue:
+                    self._waiting.pop(owner, None)
+                return
+        # It was its turn in the same moment.
+        self.__exit__()
 
     def __exit__(self, *error: object) -> None:
         with self._lock:

@@ -156,6 +156,17 @@ def test_the_total_of_what_a_host_has_is_its_own(cloud: ApiCloud) -> None:
     admin.post(f"{P}{path}", more, 400, headers=NEWEST)
 
 
+def test_what_a_server_does_not_want_may_be_promised_too_often(cloud: ApiCloud, garden: Project) -> None:
+    admin = cloud.admin
+    garden.server("first")
+    total = get(admin, f"/resource_providers/{HOST_ID}/inventories/VCPU")["total"]
+    promised = {"VCPU": {"total": total, "reserved": total}}
+    there = get(admin, f"/resource_providers/{HOST_ID}/inventories")["inventories"]
+    said(admin, HOST_ID, "inventories", inventories={**there, **promised})
+    specs(garden, resources__VCPU="0")
+    garden.server("wants-none")
+
+
 def test_flavors_claim_classes_of_ones_own_until_their_server_is_gone(cloud: ApiCloud, garden: Project) -> None:
     admin, path = cloud.admin, f"/resource_providers/{HOST_ID}"
     give(admin, HOST_ID, "CUSTOM_LICENCE", 3, max_unit=2)

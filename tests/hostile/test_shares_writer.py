@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +69,46 @@ def test_the_lock_keeps_all_others_out() -> None:
         thread.join(60)
     assert len(most) == 1500
     assert set(most) == {1}
+
+
+def test_who_gives_up_waiting_stands_in_nobodys_way() -> None:
+    lock = TurnLock()
+    with lock:
+        called = threading.Lock()
+        lock._waiting["eve"] = deque([called])
+        lock._give_up("eve", called)
+    with lock:
+        pass
+    assert not lock._held
+    assert not lock._waiting
+
+
+def test_leases_are_given_while_all_that_reads_whole_files_waits(cloud: ApiCloud) -> None:
+    core, go_on = cloud.core, threading.Event()
+
+    async def main() -> None:
+        long = [asyncio.create_task(core.in_file_thread(go_on.wait, 30)) for _ in range(20)]
+        assert await core.in_thread(lambda: "leased") == "leased"
+        assert not any(task.done() for task in long)
+        go_on.set()
+        await asyncio.gather(*long)
+
+    cloud.wait(main())
+
+
+def test_samples_of_a_host_that_tells_many_let_others_be_taken_in_between(cloud: ApiCloud) -> None:
+    core, order = cloud.core, list[str]()
+
+    async def told(host_id: str) -> None:
+        async with core.measuring.turn(host_id):
+            order.append(host_id)
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.gather(*(told("loud") for _ in range(5)), told("quiet"))
+
+    cloud.wait(main())
+    assert order.index("quiet") < 3
 
 
 def _rows(database: Database) -> Callable[[], None]:

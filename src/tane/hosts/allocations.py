@@ -46,10 +46,11 @@ def _count(tx: Tx, changes: Mapping[tuple[str, str], int]) -> None:
     upsert(tx, allocation_total, ("host_id", "resource_class"), ("amount",), rows, add=True)
 
 
-def used(tx: Tx) -> dict[str, dict[str, int]]:
-    """Host id → resource class → amount that is claimed, of all hosts in one query, however many claims there are."""
+def used(tx: Tx, host_id: str | None = None) -> dict[str, dict[str, int]]:
+    """Host id → resource class → amount that is claimed, of all hosts or of one, however many claims there are."""
     found: dict[str, dict[str, int]] = {}
-    for row in tx.all(select(allocation_total).where(allocation_total.c.amount != 0)):
+    wanted = select(allocation_total).where(allocation_total.c.amount != 0)
+    for row in tx.all(wanted if host_id is None else wanted.where(allocation_total.c.host_id == host_id)):
         found.setdefault(row.host_id, {})[row.resource_class] = row.amount
     return found
 

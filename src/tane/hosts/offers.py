@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from tane.config import Config
 from tane.db import Tx
+from tane.db.upserts import upsert
+from tane.hosts import allocations
+from tane.hosts import store as hosts
 from tane.hosts.allocations import DISK_GB, MEMORY_MB, VCPU
 from tane.hosts.tables import provider
 
@@ -93,8 +96,7 @@ def say(
         "aggregates": sorted(there.aggregates if aggregates is None else aggregates),
         "updated_at": tx.now,
     }
-    if not tx.count(update(provider).where(provider.c.host_id == host_id).values(**values)):
-        tx.execute(insert(provider).values(host_id=host_id, **values))
+    upsert(tx, provider, ("host_id",), tuple(values), [{"host_id": host_id, **values}])
 
 
 def inventories(config: Config, host: Row[Any], there: Said) -> dict[str, Inventory]:
@@ -131,3 +133,36 @@ def own_traits(host: Row[Any]) -> set[str]:
 def traits(host: Row[Any], there: Said) -> set[str]:
     """What a host is by itself, and what administrators say that it is."""
     return {*own_traits(host), *there.traits}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A compute host: what it has, what is claimed of that (``used``: resource class → amount), and what it is."""
+
+    row: Row[Any]
+    said: Said
+    inventories: Mapping[str, Inventory]
+    used: dict[str, int]
+    traits: Collection[str]
+
+    def capacity(self, name: str) -> int:
+        return self.inventories[name].capacity if name in self.inventories else 0
+
+    def free(self, name: str) -> int:
+        """How much of a resource class is left; less than nothing where the host offered more before."""
+        return self.capacity(name) - self.used.get(name, 0)
+
+
+def of_hosts(tx: Tx, config: Config, host_id: str | None = None) -> list[Offer]:
+    """Of all compute hosts by their names, in as many queries however many they are; or of one."""
+    used = allocations.used(tx, host_id)
+    if host_id is None:
+        rows, told = hosts.all_hosts(tx), said(tx)
+    else:
+        rows, told = [row for row in (hosts.get(tx, host_id),) if row is not None], {host_id: said_of(tx, host_id)}
+    return [
+        Offer(row, there, inventories(config, row, there), used.get(row.id, {}), sorted(traits(row, there)))
+        for row in rows
+        if "compute" in row.roles
+        for there in (told.get(row.id, NOTHING),)
+    ]

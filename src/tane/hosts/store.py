@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
-from tane.hosts.tables import allocation_total, host, host_authority, host_certificate, host_token, provider
+from tane.hosts.tables import allocation, allocation_total, host, host_authority, host_certificate, host_token, provider
 
 ALIVE = timedelta(seconds=60)
 CUT_OFF = "cut off"
@@ -124,7 +124,8 @@ def remove(tx: Tx, host_id: str) -> None:
     """Forget the host."""
     disown(tx, host_id)
     tx.execute(delete(provider).where(provider.c.host_id == host_id))
-    tx.execute(delete(allocation_total).where(allocation_total.c.host_id == host_id))
+    for claims in (allocation, allocation_total):
+        tx.execute(delete(claims).where(claims.c.host_id == host_id))
     tx.execute(delete(host).where(host.c.id == host_id))
 
 

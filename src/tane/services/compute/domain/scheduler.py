@@ -61,34 +61,6 @@ _WORDS = {
     allocations.MEMORY_MB: ("memory", " MB"),
     allocations.DISK_GB: ("disk", " GB"),
 }
-_NONE = offers.Inventory(0)
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a host offers, what is claimed of it (resource class → amount), and its traits."""
-
-    inventories: Mapping[str, offers.Inventory]
-    claimed: Mapping[str, int]
-    traits: Collection[str]
-
-    def free(self, name: str) -> int:
-        """How much of a resource class is left; less than nothing where the host offered more before."""
-        return self.inventories.get(name, _NONE).capacity - self.claimed.get(name, 0)
-
-    def missing(self, wanted: Wanted) -> list[str]:
-        """What the host is short of, in words."""
-        found = []
-        for name, amount in wanted.amounts.items():
-            word, unit = _WORDS.get(name, (name, ""))
-            inventory, free = self.inventories.get(name, _NONE), self.free(name)
-            if amount > free:
-                left = f"{max(free, 0)}{unit} of {inventory.capacity}{unit} free"
-                found.append(f"{word} {amount}{unit} wanted, {left}")
-            elif amount and not inventory.takes(amount):
-                steps = f"{inventory.min_unit} to {inventory.max_unit} at once, by {inventory.step_size}"
-                found.append(f"{word} {amount}{unit} wanted, {steps}, of {free}{unit} free")
-        return found
 
 
 def refuse_traits(tx: Tx, host_id: str, demands: Demands) -> None:
@@ -127,25 +99,15 @@ class Hosts:
     one after that says so by :meth:`take`."""
 
     def __init__(self, tx: Tx, config: Config) -> None:
-        self._claimed, said = allocations.used(tx), offers.said(tx)
-        self.rows = hosts.all_hosts(tx)
+        self.offers = {offer.row.id: offer for offer in offers.of_hosts(tx, config)}
         self.zones = zones(tx)
-        self._offers = {
-            row.id: (offers.inventories(config, row, there), offers.traits(row, there))
-            for row in self.rows
-            for there in (said.get(row.id, offers.NOTHING),)
-        }
-
-    def room(self, host: Row[Any]) -> Room:
-        inventories, traits = self._offers[host.id]
-        return Room(inventories, self._claimed.get(host.id, {}), traits)
 
     def take(self, tx: Tx, consumer_id: str, host_id: str, amounts: Mapping[str, int]) -> None:
         """Claim it, and know of it."""
         allocations.claim(tx, consumer_id, host_id, amounts)
-        there = self._claimed.setdefault(host_id, {})
+        used = self.offers[host_id].used
         for name, amount in amounts.items():
-            there[name] = there.get(name, 0) + amount
+            used[name] = used.get(name, 0) + amount
 
 
 def choose(tx: Tx, config: Config, wanted: Wanted, known: Hosts | None = None) -> Row[Any] | str:
@@ -158,16 +120,17 @@ def choose(tx: Tx, config: Config, wanted: Wanted, known: Hosts | None = None) -
     near, far = _hosts_of(tx, wanted.same_host), _hosts_of(tx, wanted.different_host)
     itself = wanted.moves.id if wanted.moves is not None else None
     peers = servers.hosts_of_group(tx, wanted.group.id, itself) if wanted.group is not None else {}
-    for lost in (host for host in known.rows if host.forced_down or leases.ended(tx, host)):
+    rows = [offer.row for offer in known.offers.values()]
+    for lost in (host for host in rows if host.forced_down or leases.ended(tx, host)):
         # Its servers are about to be made elsewhere, one after the other: the first says where.
         peers.pop(lost.id, None)
     fitting: list[tuple[tuple[int, int], Row[Any]]] = []
     refusals: dict[str, str] = {}
-    for host in known.rows:
-        if "compute" not in host.roles or wanted.host not in (None, host.name):
+    for host in rows:
+        if wanted.host not in (None, host.name):
             continue
-        space = known.room(host)
-        reason = _refusal(tx, host, space, wanted, known.zones)
+        offer = known.offers[host.id]
+        reason = _refusal(tx, offer, wanted, known.zones)
         if wanted.moves is not None and wanted.elsewhere and host.id == wanted.moves.host_id:
             reason = "the server's own"
         if reason is None and wanted.like is not None:
@@ -180,7 +143,7 @@ def choose(tx: Tx, config: Config, wanted: Wanted, known: Hosts | None = None) -
             reason = _group_refusal(wanted.group, host.id, peers)
         if reason is None:
             fitting.append(
-                ((_group_weight(wanted.group, peers.get(host.id, 0)), space.free(allocations.MEMORY_MB)), host)
+                ((_group_weight(wanted.group, peers.get(host.id, 0)), offer.free(allocations.MEMORY_MB)), host)
             )
         else:
             refusals[host.name] = reason
@@ -205,7 +168,8 @@ def _told(reason: str) -> str:
     return f"excluded: {reason}" if reason != "down" else reason
 
 
-def _refusal(tx: Tx, host: Row[Any], space: Room, wanted: Wanted, zone_of: dict[str, str]) -> str | None:
+def _refusal(tx: Tx, offer: offers.Offer, wanted: Wanted, zone_of: dict[str, str]) -> str | None:
+    host = offer.row
     if not hosts.is_up(tx, host):
         return "down"
     if wanted.force:
@@ -215,7 +179,22 @@ def _refusal(tx: Tx, host: Row[Any], space: Room, wanted: Wanted, zone_of: dict[
     zone = zone_of.get(host.name, DEFAULT_ZONE)
     if wanted.zone is not None and wanted.zone != zone:
         return f"in zone {zone}, not {wanted.zone}"
-    return _unfit(space.traits, wanted.demands) or ", ".join(space.missing(wanted)) or None
+    return _unfit(offer.traits, wanted.demands) or ", ".join(_missing(offer, wanted)) or None
+
+
+def _missing(offer: offers.Offer, wanted: Wanted) -> list[str]:
+    """What the host is short of, in words."""
+    found = []
+    for name, amount in wanted.amounts.items():
+        word, unit = _WORDS.get(name, (name, ""))
+        free = offer.free(name)
+        if amount > max(free, 0):
+            left = f"{max(free, 0)}{unit} of {offer.capacity(name)}{unit} free"
+            found.append(f"{word} {amount}{unit} wanted, {left}")
+        elif amount and not (inventory := offer.inventories[name]).takes(amount):
+            steps = f"{inventory.min_unit} to {inventory.max_unit} at once, by {inventory.step_size}"
+            found.append(f"{word} {amount}{unit} wanted, {steps}, of {free}{unit} free")
+    return found
 
 
 def _unlike(here: Row[Any], there: Row[Any]) -> str | None:

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy.engine import Row
 
 from tane.config import Config
 from tane.core import Core
 from tane.db import Tx
 from tane.hosts import allocations, offers
-from tane.hosts import store as hosts
-from tane.hosts.offers import Inventory, Said
 from tane.services.compute import interface as compute
 from tane.services.placement.domain.asked import Group
 from tane.web.errors import NotFound
 
 
 @dataclass(frozen=True)
-class Provider:
-    """A compute host. ``used``: resource class → claimed amount."""
+class Provider(offers.Offer):
+    """A compute host, with the aggregates that it is in."""
 
-    row: Row[Any]
-    said: Said
-    inventories: Mapping[str, Inventory]
-    used: Mapping[str, int]
     aggregates: list[str]
-    traits: Collection[str]
 
     @property
     def generation(self) -> int:
         return self.said.generation
-
-    def free(self, name: str) -> int:
-        return self.inventories[name].capacity - self.used.get(name, 0)
 
     def fits(self, wanted: Mapping[str, int]) -> bool:
         """Whether so much of each class is free, and may be claimed at once."""
@@ -93,9 +82,8 @@ def show(core: Core, provider_id: str) -> Provider:
 
 def require(tx: Tx, config: Config, provider_id: str) -> Provider:
     """:raises NotFound: there is no such compute host."""
-    for provider in of_hosts(tx, config):
-        if provider.row.id == provider_id:
-            return provider
+    for provider in of_hosts(tx, config, provider_id):
+        return provider
     raise NotFound(f"No resource provider with uuid {provider_id} found")
 
 
@@ -128,22 +116,12 @@ def usages(core: Core, project_id: str, user_id: str | None) -> dict[str, tuple[
         return compute.usages(tx, project_id, user_id)
 
 
-def of_hosts(tx: Tx, config: Config) -> list[Provider]:
-    """All compute hosts, in as many queries however many they are."""
-    used, inside, said = allocations.used(tx), compute.aggregates_by_host(tx), offers.said(tx)
-    return [
-        _provider(config, row, said.get(row.id, offers.NOTHING), used.get(row.id, {}), inside.get(row.name, []))
-        for row in hosts.all_hosts(tx)
-        if "compute" in row.roles
-    ]
+def of_hosts(tx: Tx, config: Config, provider_id: str | None = None) -> list[Provider]:
+    """All compute hosts, in as many queries however many they are; or one."""
+    inside = compute.aggregates_by_host(tx)
+    return [_provider(offer, inside.get(offer.row.name, [])) for offer in offers.of_hosts(tx, config, provider_id)]
 
 
-def _provider(config: Config, row: Row[Any], said: Said, used: Mapping[str, int], inside: list[str]) -> Provider:
-    return Provider(
-        row=row,
-        said=said,
-        inventories=offers.inventories(config, row, said),
-        used=used,
-        aggregates=[*inside, *(uuid for uuid in said.aggregates if uuid not in inside)],
-        traits=sorted(offers.traits(row, said)),
-    )
+def _provider(offer: offers.Offer, inside: list[str]) -> Provider:
+    aggregates = [*inside, *(uuid for uuid in offer.said.aggregates if uuid not in inside)]
+    return Provider(offer.row, offer.said, offer.inventories, offer.used, offer.traits, aggregates)
