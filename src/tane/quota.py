@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Column, Integer, String, Table, delete, insert, select
+from sqlalchemy import Column, Integer, String, Table, delete
 
 from tane.db import Tx
 from tane.db.schema import metadata
@@ -23,7 +23,7 @@ UNLIMITED = -1
 
 def limits(tx: Tx, service: str, project_id: str, defaults: Mapping[str, int]) -> dict[str, int]:
     """Every limit of a service for a project: its own where it has one, else the default. -1 is unlimited."""
-    rows = tx.all(select(quota).where(quota.c.project_id == project_id, quota.c.service == service))
+    rows = tx.rows(quota, project_id=project_id, service=service)
     return {**defaults, **{row.resource: row.hard_limit for row in rows if row.resource in defaults}}
 
 
@@ -31,9 +31,7 @@ def set_limits(tx: Tx, service: str, project_id: str, values: Mapping[str, int])
     for resource, hard_limit in values.items():
         key = (quota.c.project_id == project_id, quota.c.service == service, quota.c.resource == resource)
         tx.execute(delete(quota).where(*key))
-        tx.execute(
-            insert(quota).values(project_id=project_id, service=service, resource=resource, hard_limit=hard_limit)
-        )
+        tx.insert(quota, project_id=project_id, service=service, resource=resource, hard_limit=hard_limit)
 
 
 def reset(tx: Tx, service: str, project_id: str) -> None:

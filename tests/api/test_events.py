@@ -29,6 +29,7 @@ UNTOLD = {
     "alarm_change": "what the changes of alarms tell",
     "alarm_cursor": "up to which event alarms were looked at",
     "allocation": "what hosts give to servers: the server's own changes tell it",
+    "allocation_total": "the sums of these",
     "audit_event": "identity's own record of what happened",
     "console_token": "a secret that is handed out",
     "dashboard_session": "who is logged in to the portal: a secret of the browser's",

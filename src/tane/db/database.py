@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, Row
+from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, Row, Table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from tane.clock import Clock, SystemClock
 from tane.config import ConfigError
+from tane.db import prepared
 from tane.db.recording import TOPIC, Recorded
 from tane.db.signals import Signals
 from tane.shares import OWNER, TurnLock
@@ -106,6 +107,22 @@ class Tx:
     def count(self, statement: Executable) -> int:
         """Execute a change and tell how many rows it touched."""
         return self.execute(statement).rowcount
+
+    def row(self, table: Table, /, **key: Any) -> Row[Any] | None:
+        """The first row whose columns are ``key``, or None."""
+        return self.execute(*prepared.selecting(table, key)).first()
+
+    def rows(self, table: Table, /, **key: Any) -> list[Row[Any]]:
+        """All rows whose columns are ``key``, in no order."""
+        return list(self.execute(*prepared.selecting(table, key)).all())
+
+    def insert(self, table: Table, /, **values: Any) -> CursorResult[Any]:
+        """Add a row."""
+        return self.execute(*prepared.inserting(table, values))
+
+    def update(self, table: Table, key: Mapping[str, Any], /, **values: Any) -> int:
+        """Change the rows whose columns are ``key``; tells how many these are."""
+        return self.execute(*prepared.updating(table, key, values)).rowcount
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run ``action`` once the transaction is durable; never when it is rolled back."""

@@ -58,7 +58,7 @@ def used(tx: Tx, host_id: str | None = None) -> dict[str, dict[str, int]]:
 def of_consumer(tx: Tx, consumer_id: str) -> dict[str, dict[str, int]]:
     """Host id → resource class → amount that one consumer holds."""
     found: dict[str, dict[str, int]] = {}
-    for row in tx.all(select(allocation).where(allocation.c.consumer_id == consumer_id)):
+    for row in tx.rows(allocation, consumer_id=consumer_id):
         found.setdefault(row.host_id, {})[row.resource_class] = row.amount
     return found
 

@@ -70,7 +70,7 @@ def said(tx: Tx) -> dict[str, Said]:
 
 
 def said_of(tx: Tx, host_id: str) -> Said:
-    row = tx.first(select(provider).where(provider.c.host_id == host_id))
+    row = tx.row(provider, host_id=host_id)
     return NOTHING if row is None else _said(row)
 
 

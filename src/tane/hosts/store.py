@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -25,7 +25,7 @@ def all_hosts(tx: Tx) -> list[Row[Any]]:
 
 
 def get(tx: Tx, host_id: str) -> Row[Any] | None:
-    return tx.first(select(host).where(host.c.id == host_id))
+    return tx.row(host, id=host_id)
 
 
 def states(tx: Tx, host_ids: Collection[str]) -> list[Row[Any]]:
@@ -35,7 +35,7 @@ def states(tx: Tx, host_ids: Collection[str]) -> list[Row[Any]]:
 
 
 def by_name(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(host).where(host.c.name == name))
+    return tx.row(host, name=name)
 
 
 def register(
@@ -53,9 +53,9 @@ def register(
     }
     number = select(func.coalesce(func.max(host.c.number), 0) + 1).scalar_subquery()
     kept = func.coalesce(host.c.number, number)
-    if not tx.count(update(host).where(host.c.id == host_id).values(**values, number=kept, updated_at=tx.now)):
+    if not tx.update(host, {"id": host_id}, **values, number=kept, updated_at=tx.now):
         new = {"id": host_id, "number": number, "enabled": True, "forced_down": False, "created_at": tx.now}
-        tx.execute(insert(host).values(**new, **values))
+        tx.insert(host, **new, **values)
 
 
 def inner_address(row: Row[Any]) -> str | None:
@@ -71,7 +71,7 @@ def seen(tx: Tx, host_ids: Sequence[str]) -> None:
 def lease(tx: Tx, host_id: str, until: datetime, guests: Sequence[str]) -> None:
     """Write down until when a host's guests may run without being heard of, and which."""
     values = {"lease_until": until, "leased": list(guests), "last_seen": tx.now}
-    tx.execute(update(host).where(host.c.id == host_id).values(**values))
+    tx.update(host, {"id": host_id}, **values)
 
 
 def leasing_or_dead(tx: Tx) -> list[str]:
@@ -105,7 +105,7 @@ def out(tx: Tx) -> set[str]:
 
 
 def change(tx: Tx, host_id: str, **values: Any) -> int:
-    return tx.count(update(host).where(host.c.id == host_id).values(updated_at=tx.now, **values))
+    return tx.update(host, {"id": host_id}, updated_at=tx.now, **values)
 
 
 def compared(tx: Tx, host_id: str, started: str) -> bool:
@@ -137,7 +137,7 @@ def authority(tx: Tx) -> Row[Any] | None:
 
 
 def keep_authority(tx: Tx, certificate: str, private_key: str) -> None:
-    tx.execute(insert(host_authority).values(id=1, certificate=certificate, private_key=private_key, created_at=tx.now))
+    tx.insert(host_authority, id=1, certificate=certificate, private_key=private_key, created_at=tx.now)
 
 
 def tokens(tx: Tx) -> list[Row[Any]]:
@@ -146,16 +146,16 @@ def tokens(tx: Tx) -> list[Row[Any]]:
 
 
 def token(tx: Tx, token_id: str) -> Row[Any] | None:
-    return tx.first(select(host_token).where(host_token.c.id == token_id))
+    return tx.row(host_token, id=token_id)
 
 
 def add_token(tx: Tx, values: dict[str, Any]) -> None:
     tx.execute(delete(host_token).where(host_token.c.expires_at <= tx.now))
-    tx.execute(insert(host_token).values(created_at=tx.now, **values))
+    tx.insert(host_token, created_at=tx.now, **values)
 
 
 def use_token(tx: Tx, token_id: str, host_id: str, key_hash: str) -> None:
-    tx.execute(update(host_token).where(host_token.c.id == token_id).values(host_id=host_id, key_hash=key_hash))
+    tx.update(host_token, {"id": token_id}, host_id=host_id, key_hash=key_hash)
 
 
 def remove_token(tx: Tx, token_id: str) -> int:
@@ -166,7 +166,7 @@ def believe(tx: Tx, serial: str, host_id: str, expires_at: datetime) -> None:
     """Believe a certificate of the host until it ends."""
     tx.execute(delete(host_certificate).where(host_certificate.c.expires_at <= tx.now))
     values = {"serial": serial, "host_id": host_id, "expires_at": expires_at, "created_at": tx.now}
-    tx.execute(insert(host_certificate).values(**values))
+    tx.insert(host_certificate, **values)
 
 
 def certificates_of(tx: Tx, host_id: str) -> list[Row[Any]]:

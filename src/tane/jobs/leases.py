@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import or_, select, update
 
 from tane.db import Tx
 from tane.jobs.loops import forever
@@ -31,7 +31,7 @@ def take(tx: Tx, name: str, owner: str) -> bool:
         return True
     if tx.first(select(lease.c.name).where(lease.c.name == name)) is not None:
         return False
-    tx.execute(insert(lease).values(name=name, **until))
+    tx.insert(lease, name=name, **until)
     return True
 
 

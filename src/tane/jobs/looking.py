@@ -151,7 +151,7 @@ def _ended(row: Row[Any]) -> Job:
 
 
 def one(tx: Tx, job_id: int) -> Job | None:
-    row = tx.first(select(job).where(job.c.id == job_id))
+    row = tx.row(job, id=job_id)
     if row is not None:
         return _unfinished(tx, row)
     ended = tx.first(_history(job_history.c.id == job_id))

@@ -73,25 +73,24 @@ def enqueue(
     for the cloud's own work. ``owner``: the project whose resource it is, where it may be another than that of ``by``:
     the job is the owner's, who sees it, and in whose share it runs.
     """
-    result = tx.execute(
-        insert(job).values(
-            operation=order.name,
-            resource=resource,
-            params=msgspec.to_builtins(params),
-            data={},
-            state="running",
-            step="",
-            begun=[],
-            attempt=0,
-            run_after=tx.now,
-            deadline=tx.now + timedelta(seconds=order.patience),
-            epoch=0,
-            cancel_requested=False,
-            request_id=by and by.request_id,
-            user_id=by and by.user_id,
-            project_id=owner or (by and by.project_id),
-            created_at=tx.now,
-        )
+    result = tx.insert(
+        job,
+        operation=order.name,
+        resource=resource,
+        params=msgspec.to_builtins(params),
+        data={},
+        state="running",
+        step="",
+        begun=[],
+        attempt=0,
+        run_after=tx.now,
+        deadline=tx.now + timedelta(seconds=order.patience),
+        epoch=0,
+        cancel_requested=False,
+        request_id=by and by.request_id,
+        user_id=by and by.user_id,
+        project_id=owner or (by and by.project_id),
+        created_at=tx.now,
     )
     tx.notify(TOPIC)
     assert result.inserted_primary_key is not None
@@ -268,7 +267,7 @@ def note(tx: Tx, job_id: int, *noted: Noted) -> None:
 
 
 def change(tx: Tx, job_id: int, **values: Any) -> None:
-    tx.execute(update(job).where(job.c.id == job_id).values(**values))
+    tx.update(job, {"id": job_id}, **values)
 
 
 def finish(tx: Tx, job_id: int, state: str, error: str | None = None) -> None:
@@ -278,7 +277,7 @@ def finish(tx: Tx, job_id: int, state: str, error: str | None = None) -> None:
     names = [*(column.name for column in kept), "state", "error", "finished_at"]
     tx.execute(insert(job_history).from_select(names, select(*kept, *ended).where(job.c.id == job_id)))
     awaited = select(job.c.resource).where(job.c.id == job_id).scalar_subquery()
-    tx.execute(update(job).where(job.c.awaits == awaited).values(awaits=None, run_after=tx.now))
+    tx.update(job, {"awaits": awaited}, awaits=None, run_after=tx.now)
     _leave(tx, job_id)
 
 
@@ -294,26 +293,25 @@ def owe(tx: Tx, row: Row[Any], step: str, state: str, data: dict[str, Any], host
     """Leave a step, or its undo, to be done when its host is back: a job of its own, which holds up no other until
     then. Returns its number. An empty ``host_id`` is a host that answers but cannot do it: that is tried now and then.
     """
-    result = tx.execute(
-        insert(job).values(
-            operation=row.operation,
-            resource=row.resource,
-            params=row.params,
-            data=data,
-            state=state,
-            step=step,
-            begun=[],
-            attempt=0,
-            run_after=NEVER if host_id else tx.now + SOON,
-            deadline=NEVER,
-            host_away=host_id,
-            epoch=0,
-            cancel_requested=False,
-            request_id=row.request_id,
-            user_id=row.user_id,
-            project_id=row.project_id,
-            created_at=tx.now,
-        )
+    result = tx.insert(
+        job,
+        operation=row.operation,
+        resource=row.resource,
+        params=row.params,
+        data=data,
+        state=state,
+        step=step,
+        begun=[],
+        attempt=0,
+        run_after=NEVER if host_id else tx.now + SOON,
+        deadline=NEVER,
+        host_away=host_id,
+        epoch=0,
+        cancel_requested=False,
+        request_id=row.request_id,
+        user_id=row.user_id,
+        project_id=row.project_id,
+        created_at=tx.now,
     )
     assert result.inserted_primary_key is not None
     return int(result.inserted_primary_key[0])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 
 from tane.db import Tx
 from tane.services.alarm.tables import alarm, alarm_change, alarm_cursor
@@ -23,7 +23,7 @@ APART = ("event", "prometheus")
 
 
 def get(tx: Tx, alarm_id: str) -> Row[Any] | None:
-    return tx.first(select(alarm).where(alarm.c.id == alarm_id))
+    return tx.row(alarm, id=alarm_id)
 
 
 def find(
@@ -57,11 +57,11 @@ def count_of_project(tx: Tx, project_id: str) -> int:
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(alarm).values(**values))
+    tx.insert(alarm, **values)
 
 
 def change(tx: Tx, alarm_id: str, **values: Any) -> None:
-    tx.execute(update(alarm).where(alarm.c.id == alarm_id).values(**values))
+    tx.update(alarm, {"id": alarm_id}, **values)
 
 
 def explain(tx: Tx, state: str, reasons: Mapping[str, str]) -> None:
@@ -84,7 +84,7 @@ def remove(tx: Tx, alarm_id: str) -> None:
 
 
 def add_change(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(alarm_change).values(**values))
+    tx.insert(alarm_change, **values)
 
 
 def changes(
@@ -115,7 +115,7 @@ def forget_all_but(tx: Tx, alarm_id: str, number: int, most: int) -> None:
 
 
 def change_by_id(tx: Tx, event_id: str) -> Row[Any] | None:
-    return tx.first(select(alarm_change).where(alarm_change.c.event_id == event_id))
+    return tx.row(alarm_change, event_id=event_id)
 
 
 def forget_changes(tx: Tx, before: datetime) -> int:
@@ -132,8 +132,8 @@ def cursor(tx: Tx, name: str) -> int | None:
 
 
 def move_cursor(tx: Tx, name: str, position: int) -> None:
-    if not tx.count(update(alarm_cursor).where(alarm_cursor.c.name == name).values(position=position)):
-        tx.execute(insert(alarm_cursor).values(name=name, position=position))
+    if not tx.update(alarm_cursor, {"name": name}, position=position):
+        tx.insert(alarm_cursor, name=name, position=position)
 
 
 def unseen(tx: Tx, limit: int, but: Sequence[str] = ()) -> list[Row[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -38,11 +38,11 @@ def get(tx: Tx, server_id: str, volume_id: str) -> Row[Any] | None:
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(block_device).values(created_at=tx.now, **values))
+    tx.insert(block_device, created_at=tx.now, **values)
 
 
 def change(tx: Tx, attachment_id: str, **values: Any) -> None:
-    tx.execute(update(block_device).where(block_device.c.attachment_id == attachment_id).values(**values))
+    tx.update(block_device, {"attachment_id": attachment_id}, **values)
 
 
 def remove(tx: Tx, attachment_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -12,7 +12,7 @@ from tane.services.compute.tables import console_token, server
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(console_token).values(**values))
+    tx.insert(console_token, **values)
 
 
 def remove_expired(tx: Tx) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Select, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import Column, Select, and_, delete, exists, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -45,15 +45,15 @@ def find(
 
 
 def by_name(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(flavor).where(flavor.c.name == name))
+    return tx.row(flavor, name=name)
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(flavor).values(created_at=tx.now, **values))
+    tx.insert(flavor, created_at=tx.now, **values)
 
 
 def change(tx: Tx, flavor_id: str, **values: Any) -> None:
-    tx.execute(update(flavor).where(flavor.c.id == flavor_id).values(updated_at=tx.now, **values))
+    tx.update(flavor, {"id": flavor_id}, updated_at=tx.now, **values)
 
 
 def remove(tx: Tx, flavor_id: str) -> int:
@@ -67,7 +67,7 @@ def access(tx: Tx, flavor_id: str) -> list[str]:
 
 
 def grant(tx: Tx, flavor_id: str, project_id: str) -> None:
-    tx.execute(insert(flavor_access).values(flavor_id=flavor_id, project_id=project_id))
+    tx.insert(flavor_access, flavor_id=flavor_id, project_id=project_id)
 
 
 def revoke(tx: Tx, flavor_id: str, project_id: str) -> int:

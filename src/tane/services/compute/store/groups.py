@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -14,7 +14,7 @@ from tane.services.compute.tables import aggregate, server, server_group
 
 
 def get(tx: Tx, group_id: str) -> Row[Any] | None:
-    return tx.first(select(server_group).where(server_group.c.id == group_id))
+    return tx.row(server_group, id=group_id)
 
 
 def find(tx: Tx, project_id: str | None, limit: int | None, offset: int) -> list[Row[Any]]:
@@ -29,11 +29,11 @@ def count(tx: Tx, project_id: str) -> int:
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(server_group).values(created_at=tx.now, **values))
+    tx.insert(server_group, created_at=tx.now, **values)
 
 
 def remove(tx: Tx, group_id: str) -> None:
-    tx.execute(update(server).where(server.c.group_id == group_id).values(group_id=None))
+    tx.update(server, {"group_id": group_id}, group_id=None)
     tx.execute(delete(server_group).where(server_group.c.id == group_id))
 
 
@@ -54,17 +54,17 @@ def aggregates(tx: Tx) -> list[Row[Any]]:
 
 
 def aggregate_by_id(tx: Tx, aggregate_id: int) -> Row[Any] | None:
-    return tx.first(select(aggregate).where(aggregate.c.id == aggregate_id))
+    return tx.row(aggregate, id=aggregate_id)
 
 
 def add_aggregate(tx: Tx, **values: Any) -> int:
-    result = tx.execute(insert(aggregate).values(created_at=tx.now, **values))
+    result = tx.insert(aggregate, created_at=tx.now, **values)
     assert result.inserted_primary_key is not None
     return int(result.inserted_primary_key[0])
 
 
 def change_aggregate(tx: Tx, aggregate_id: int, **values: Any) -> None:
-    tx.execute(update(aggregate).where(aggregate.c.id == aggregate_id).values(updated_at=tx.now, **values))
+    tx.update(aggregate, {"id": aggregate_id}, updated_at=tx.now, **values)
 
 
 def remove_aggregate(tx: Tx, aggregate_id: int) -> None:

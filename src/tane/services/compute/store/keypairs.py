@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -26,7 +26,7 @@ def count(tx: Tx, user_id: str) -> int:
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(keypair).values(created_at=tx.now, **values))
+    tx.insert(keypair, created_at=tx.now, **values)
 
 
 def remove(tx: Tx, user_id: str, name: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -21,15 +21,15 @@ OPEN = ("migrating", "post-migrating", "finished", "confirming", "reverting", *L
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(migration).values(created_at=tx.now, updated_at=tx.now, **values))
+    tx.insert(migration, created_at=tx.now, updated_at=tx.now, **values)
 
 
 def get(tx: Tx, uuid: str) -> Row[Any] | None:
-    return tx.first(select(migration).where(migration.c.uuid == uuid))
+    return tx.row(migration, uuid=uuid)
 
 
 def change(tx: Tx, uuid: str, status: str) -> None:
-    tx.execute(update(migration).where(migration.c.uuid == uuid).values(status=status, updated_at=tx.now))
+    tx.update(migration, {"uuid": uuid}, status=status, updated_at=tx.now)
 
 
 def open_of_server(tx: Tx, server_id: str) -> list[Row[Any]]:
@@ -120,6 +120,6 @@ def find(tx: Tx, where: Sequence[ColumnElement[bool]], marker: int | None, limit
     order = [(migration.c.created_at, True), (migration.c.id, True)]
     after = None
     if marker is not None:
-        row = tx.first(select(migration).where(migration.c.id == marker))
+        row = tx.row(migration, id=marker)
         after = None if row is None else [row.created_at, row.id]
     return tx.all(page(select(migration).where(*where), order, after, limit))

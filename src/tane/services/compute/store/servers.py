@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, and_, delete, exists, func, insert, not_, or_, select, update
+from sqlalchemy import Column, ColumnElement, Select, and_, delete, exists, func, insert, not_, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -18,8 +18,8 @@ Order = Sequence[tuple[Column[Any], bool]]
 
 def get(tx: Tx, server_id: str, *, deleted: bool = False) -> Row[Any] | None:
     """A server; a deleted one only when ``deleted``."""
-    statement = select(server).where(server.c.id == server_id)
-    return tx.first(statement if deleted else statement.where(~server.c.deleted))
+    row = tx.row(server, id=server_id)
+    return row if row is not None and (deleted or not row.deleted) else None
 
 
 def project_of(tx: Tx, server_id: str) -> str | None:
@@ -39,7 +39,7 @@ def ids(tx: Tx, where: Sequence[ColumnElement[bool]]) -> list[str]:
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(server).values(created_at=tx.now, updated_at=tx.now, **values))
+    tx.insert(server, created_at=tx.now, updated_at=tx.now, **values)
 
 
 def change(tx: Tx, server_id: str, **values: Any) -> int:
@@ -48,7 +48,7 @@ def change(tx: Tx, server_id: str, **values: Any) -> int:
     if "vm_state" in values:
         values.setdefault("ended_by_itself", False)
     tx.notify(f"server:{server_id}")
-    return tx.count(update(server).where(server.c.id == server_id).values(updated_at=tx.now, **values))
+    return tx.update(server, {"id": server_id}, updated_at=tx.now, **values)
 
 
 def on_host(tx: Tx, host_id: str) -> list[Row[Any]]:

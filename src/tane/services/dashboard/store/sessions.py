@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -13,15 +13,15 @@ from tane.services.dashboard.tables import dashboard_session as session
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(session).values(created_at=tx.now, **values))
+    tx.insert(session, created_at=tx.now, **values)
 
 
 def get(tx: Tx, session_id: str) -> Row[Any] | None:
-    return tx.first(select(session).where(session.c.id == session_id))
+    return tx.row(session, id=session_id)
 
 
 def reseal(tx: Tx, session_id: str, sealed: str, expires_at: datetime) -> None:
-    tx.execute(update(session).where(session.c.id == session_id).values(sealed=sealed, expires_at=expires_at))
+    tx.update(session, {"id": session_id}, sealed=sealed, expires_at=expires_at)
 
 
 def remove(tx: Tx, session_id: str) -> None:

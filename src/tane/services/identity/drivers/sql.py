@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.config import Config
@@ -82,7 +82,7 @@ class SqlUsers:
         rows.remove(tx, user, user_id)
 
     def end_tokens(self, tx: Tx, user_id: str) -> None:
-        tx.execute(update(user).where(user.c.id == user_id).values(token_epoch=user.c.token_epoch + 1))
+        tx.update(user, {"id": user_id}, token_epoch=user.c.token_epoch + 1)
 
     def check_password(self, user: User, password: str) -> bool:
         return check_password(password, user.password_hash)
@@ -180,7 +180,7 @@ class SqlUsers:
     def _keep_old(self, tx: Tx, user_id: str, hashed: str | None) -> None:
         keep = self._config.unique_last_password_count
         if keep and hashed:
-            tx.execute(insert(old_password).values(user_id=user_id, password_hash=hashed))
+            tx.insert(old_password, user_id=user_id, password_hash=hashed)
             kept = (
                 select(old_password.c.id)
                 .where(old_password.c.user_id == user_id)

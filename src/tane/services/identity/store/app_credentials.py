@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -32,11 +32,9 @@ def rules_of(tx: Tx, credential_ids: Iterable[str]) -> list[Row[Any]]:
 
 
 def add_rule(tx: Tx, credential_id: str, rule_id: str) -> None:
-    tx.execute(
-        insert(application_credential_rule).values(application_credential_id=credential_id, access_rule_id=rule_id)
-    )
+    tx.insert(application_credential_rule, application_credential_id=credential_id, access_rule_id=rule_id)
 
 
 def rule_in_use(tx: Tx, rule_id: str) -> bool:
     link = application_credential_rule
-    return tx.first(select(link).where(link.c.access_rule_id == rule_id)) is not None
+    return tx.row(link, access_rule_id=rule_id) is not None

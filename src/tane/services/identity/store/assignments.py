@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, insert, or_, select, true
+from sqlalchemy import Select, bindparam, delete, or_, select, true
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -112,15 +112,14 @@ def has(tx: Tx, place: Place, role_id: str) -> bool:
 def grant(tx: Tx, place: Place, role_id: str) -> None:
     """Repeatable."""
     if not has(tx, place, role_id):
-        tx.execute(
-            insert(assignment).values(
-                actor_type=place.actor_type,
-                actor_id=place.actor_id,
-                target_type=place.target_type,
-                target_id=place.target_id,
-                inherited=place.inherited,
-                role_id=role_id,
-            )
+        tx.insert(
+            assignment,
+            actor_type=place.actor_type,
+            actor_id=place.actor_id,
+            target_type=place.target_type,
+            target_id=place.target_id,
+            inherited=place.inherited,
+            role_id=role_id,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -16,7 +16,7 @@ NUMBER = "SELECT number FROM identity_generation"
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(audit_event).values(**values))
+    tx.insert(audit_event, **values)
 
 
 def events(tx: Tx, target_id: str | None = None) -> list[Row[Any]]:
@@ -46,4 +46,4 @@ def trim_to(tx: Tx, most: int) -> int:
 def bump(tx: Tx) -> None:
     """Count one more change."""
     if not tx.count(update(generation).values(number=generation.c.number + 1)):
-        tx.execute(insert(generation).values(id=1, number=1))
+        tx.insert(generation, id=1, number=1)

@@ -22,7 +22,7 @@ def blobs(tx: Tx) -> list[Row[Any]]:
 
 
 def set_blob(tx: Tx, credential_id: str, encrypted: str) -> None:
-    tx.execute(update(credential).where(credential.c.id == credential_id).values(encrypted_blob=encrypted))
+    tx.update(credential, {"id": credential_id}, encrypted_blob=encrypted)
 
 
 def forget_user(tx: Tx, user_id: str) -> None:

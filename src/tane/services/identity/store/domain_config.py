@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -28,7 +28,7 @@ def options(tx: Tx, domain_id: str, group: str | None = None, option: str | None
 
 def put(tx: Tx, domain_id: str, group: str, option: str, value: Any) -> None:
     forget(tx, domain_id, group, option)
-    tx.execute(insert(domain_option).values(domain_id=domain_id, group=group, option=option, value=value))
+    tx.insert(domain_option, domain_id=domain_id, group=group, option=option, value=value)
 
 
 def forget(tx: Tx, domain_id: str, group: str | None = None, option: str | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -38,7 +38,7 @@ def is_member(tx: Tx, group_id: str, user_id: str) -> bool:
 def add_member(tx: Tx, group_id: str, user_id: str) -> None:
     """Repeatable."""
     if not is_member(tx, group_id, user_id):
-        tx.execute(insert(group_member).values(group_id=group_id, user_id=user_id))
+        tx.insert(group_member, group_id=group_id, user_id=user_id)
 
 
 def remove_member(tx: Tx, group_id: str, user_id: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -43,7 +43,7 @@ def exists(tx: Tx, prior_id: str, implied_id: str) -> bool:
 
 
 def add(tx: Tx, prior_id: str, implied_id: str) -> None:
-    tx.execute(insert(implied_role).values(prior_id=prior_id, implied_id=implied_id))
+    tx.insert(implied_role, prior_id=prior_id, implied_id=implied_id)
 
 
 def remove(tx: Tx, prior_id: str, implied_id: str) -> int:

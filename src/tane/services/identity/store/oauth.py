@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from tane.db import Tx
 from tane.services.identity.tables import access_token, oauth_nonce, request_token
@@ -14,7 +14,7 @@ def take(tx: Tx, digest: str, until: datetime) -> bool:
     """Use a signed request: True when it was not used before."""
     if tx.first(select(oauth_nonce.c.digest).where(oauth_nonce.c.digest == digest)) is not None:
         return False
-    tx.execute(insert(oauth_nonce).values(digest=digest, expires_at=until))
+    tx.insert(oauth_nonce, digest=digest, expires_at=until)
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -28,11 +28,11 @@ def policy_of(tx: Tx, where: Mapping[str, str]) -> str | None:
 
 
 def associations(tx: Tx, policy_id: str) -> list[Row[Any]]:
-    return tx.all(select(policy_association).where(policy_association.c.policy_id == policy_id))
+    return tx.rows(policy_association, policy_id=policy_id)
 
 
 def add(tx: Tx, policy_id: str, where: Mapping[str, str]) -> None:
-    tx.execute(insert(policy_association).values(policy_id=policy_id, **where))
+    tx.insert(policy_association, policy_id=policy_id, **where)
 
 
 def forget(tx: Tx, where: Mapping[str, str], policy_id: str | None = None) -> None:

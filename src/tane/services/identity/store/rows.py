@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, func, insert, select, update
+from sqlalchemy import Column, Table, delete, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -17,7 +17,7 @@ COMPARISONS = ("contains", "startswith", "endswith", "icontains", "istartswith",
 
 
 def get(tx: Tx, table: Table, row_id: str) -> Row[Any] | None:
-    return tx.first(select(table).where(table.c.id == row_id))
+    return tx.row(table, id=row_id)
 
 
 def there(tx: Tx, table: Table, ids: Sequence[str]) -> set[str]:
@@ -59,13 +59,13 @@ def count(tx: Tx, table: Table, filters: Mapping[str, Any]) -> int:
 def add(tx: Tx, table: Table, values: Mapping[str, Any]) -> None:
     """:raises BadRequest: a value is longer than one may be."""
     _require_bounded(values)
-    tx.execute(insert(table).values(**values))
+    tx.insert(table, **values)
 
 
 def change(tx: Tx, table: Table, row_id: str, values: Mapping[str, Any]) -> int:
     """:raises BadRequest: a value is longer than one may be, by this change or by those before it."""
     _require_bounded(values)
-    return tx.count(update(table).where(table.c.id == row_id).values(**values)) if values else 1
+    return tx.update(table, {"id": row_id}, **values) if values else 1
 
 
 def _require_bounded(values: Mapping[str, Any]) -> None:

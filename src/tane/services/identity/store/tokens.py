@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -18,7 +18,7 @@ def keys(tx: Tx, purpose: str) -> list[Row[Any]]:
 
 
 def add_key(tx: Tx, purpose: str, key: str) -> None:
-    tx.execute(insert(fernet_key).values(purpose=purpose, key=key, created_at=tx.now))
+    tx.insert(fernet_key, purpose=purpose, key=key, created_at=tx.now)
 
 
 def remove_key(tx: Tx, key_id: int) -> None:
@@ -31,7 +31,7 @@ def is_revoked(tx: Tx, audit_id: str) -> bool:
 
 def revoke(tx: Tx, audit_id: str, expires_at: datetime) -> None:
     if not is_revoked(tx, audit_id):
-        tx.execute(insert(revoked_token).values(audit_id=audit_id, expires_at=expires_at))
+        tx.insert(revoked_token, audit_id=audit_id, expires_at=expires_at)
 
 
 def forget_revocations(tx: Tx, before: datetime) -> int:

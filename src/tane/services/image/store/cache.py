@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -14,7 +14,7 @@ CACHED = image_cache.c.status == "cached"
 
 
 def get(tx: Tx, image_id: str) -> Row[Any] | None:
-    return tx.first(select(image_cache).where(image_cache.c.image_id == image_id))
+    return tx.row(image_cache, image_id=image_id)
 
 
 def all_entries(tx: Tx) -> list[Row[Any]]:
@@ -22,13 +22,13 @@ def all_entries(tx: Tx) -> list[Row[Any]]:
 
 
 def add(tx: Tx, image_id: str, ticket: str) -> None:
-    tx.execute(insert(image_cache).values(image_id=image_id, status="queued", ticket=ticket, size=0, hits=0))
+    tx.insert(image_cache, image_id=image_id, status="queued", ticket=ticket, size=0, hits=0)
 
 
 def fill(tx: Tx, image_id: str, size: int) -> None:
     """The data is there from now on."""
     values = {"status": "cached", "size": size, "last_modified": tx.now, "last_accessed": tx.now}
-    tx.execute(update(image_cache).where(image_cache.c.image_id == image_id).values(**values))
+    tx.update(image_cache, {"image_id": image_id}, **values)
 
 
 def used(tx: Tx, image_id: str) -> None:

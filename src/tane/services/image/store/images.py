@@ -41,7 +41,7 @@ class Viewer(msgspec.Struct, kw_only=True):
 
 
 def get(tx: Tx, image_id: str) -> Row[Any] | None:
-    return tx.first(select(image).where(image.c.id == image_id))
+    return tx.row(image, id=image_id)
 
 
 def complete(tx: Tx, rows: Sequence[Row[Any]]) -> list[Image]:
@@ -68,11 +68,11 @@ def property_sizes(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(image).values(created_at=tx.now, updated_at=tx.now, **values))
+    tx.insert(image, created_at=tx.now, updated_at=tx.now, **values)
 
 
 def change(tx: Tx, image_id: str, **values: Any) -> int:
-    return tx.count(update(image).where(image.c.id == image_id).values(updated_at=tx.now, **values))
+    return tx.update(image, {"id": image_id}, updated_at=tx.now, **values)
 
 
 def remove(tx: Tx, image_id: str) -> int:
@@ -80,13 +80,13 @@ def remove(tx: Tx, image_id: str) -> int:
     row = get(tx, image_id)
     if row is not None and row.os_hash_value and row.verified:
         values = {name: getattr(row, name) for name in ("id", "project_id", "visibility", "size", "os_hash_value")}
-        tx.execute(insert(image_former).values(**values, disk_format=row.disk_format or "", created_at=tx.now))
+        tx.insert(image_former, **values, disk_format=row.disk_format or "", created_at=tx.now)
     return tx.count(delete(image).where(image.c.id == image_id))
 
 
 def former(tx: Tx, image_id: str) -> Row[Any] | None:
     """What a deleted image was."""
-    return tx.first(select(image_former).where(image_former.c.id == image_id))
+    return tx.row(image_former, id=image_id)
 
 
 def set_properties(tx: Tx, image_id: str, properties: Mapping[str, str]) -> None:
@@ -100,7 +100,7 @@ def set_property(tx: Tx, image_id: str, name: str, value: str | None) -> None:
     """Set one property, or remove it (None)."""
     tx.execute(delete(image_property).where(image_property.c.image_id == image_id, image_property.c.name == name))
     if value is not None:
-        tx.execute(insert(image_property).values(image_id=image_id, name=name, value=value))
+        tx.insert(image_property, image_id=image_id, name=name, value=value)
 
 
 def set_tags(tx: Tx, image_id: str, tags: Iterable[str]) -> None:

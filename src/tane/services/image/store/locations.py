@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -32,14 +32,14 @@ def add(tx: Tx, image_id: str, store: str, url: str, meta: Mapping[str, Any], po
     if position is None or position >= len(rows):
         number = rows[-1].position + 1 if rows else 0
         values = {"image_id": image_id, "store": store, "url": url, "meta": dict(meta), "position": number}
-        tx.execute(insert(image_location).values(**values))
+        tx.insert(image_location, **values)
         return
     kept = [(row.store, row.url, row.meta) for row in rows]
     kept.insert(position, (store, url, dict(meta)))
     clear(tx, image_id)
     for number, (name, where, more) in enumerate(kept):
         values = {"image_id": image_id, "store": name, "url": where, "meta": more, "position": number}
-        tx.execute(insert(image_location).values(**values))
+        tx.insert(image_location, **values)
 
 
 def remove(tx: Tx, location_id: int) -> None:

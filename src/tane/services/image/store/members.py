@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -26,7 +26,7 @@ def count(tx: Tx, image_id: str) -> int:
 
 def add(tx: Tx, image_id: str, member_id: str) -> None:
     values = {"image_id": image_id, "member_id": member_id, "status": "pending"}
-    tx.execute(insert(image_member).values(created_at=tx.now, updated_at=tx.now, **values))
+    tx.insert(image_member, created_at=tx.now, updated_at=tx.now, **values)
 
 
 def set_status(tx: Tx, image_id: str, member_id: str, status: str) -> None:

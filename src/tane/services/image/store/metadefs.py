@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -21,7 +21,7 @@ SORT_KEYS = ("created_at", "updated_at", "namespace", "display_name", "visibilit
 
 
 def namespace(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(metadef_namespace).where(metadef_namespace.c.namespace == name))
+    return tx.row(metadef_namespace, namespace=name)
 
 
 def namespaces(
@@ -50,14 +50,14 @@ def namespaces(
 
 
 def add_namespace(tx: Tx, **values: Any) -> int:
-    result = tx.execute(insert(metadef_namespace).values(created_at=tx.now, updated_at=tx.now, **values))
+    result = tx.insert(metadef_namespace, created_at=tx.now, updated_at=tx.now, **values)
     assert result.inserted_primary_key is not None
     return int(result.inserted_primary_key[0])
 
 
 def change_namespace(tx: Tx, namespace_id: int, **values: Any) -> None:
     table = metadef_namespace
-    tx.execute(update(table).where(table.c.id == namespace_id).values(updated_at=tx.now, **values))
+    tx.update(table, {"id": namespace_id}, updated_at=tx.now, **values)
 
 
 def remove_namespace(tx: Tx, namespace_id: int) -> None:
@@ -78,12 +78,12 @@ def item(tx: Tx, namespace_id: int, kind: str, name: str) -> Row[Any] | None:
 
 def add_item(tx: Tx, namespace_id: int, kind: str, name: str, body: Mapping[str, Any]) -> None:
     values = {"namespace_id": namespace_id, "kind": kind, "name": name, "body": dict(body)}
-    tx.execute(insert(metadef_item).values(created_at=tx.now, updated_at=tx.now, **values))
+    tx.insert(metadef_item, created_at=tx.now, updated_at=tx.now, **values)
 
 
 def change_item(tx: Tx, item_id: int, name: str, body: Mapping[str, Any]) -> None:
     values = {"name": name, "body": dict(body), "updated_at": tx.now}
-    tx.execute(update(metadef_item).where(metadef_item.c.id == item_id).values(**values))
+    tx.update(metadef_item, {"id": item_id}, **values)
 
 
 def remove_item(tx: Tx, item_id: int) -> None:
@@ -103,7 +103,7 @@ def add_resource_types(tx: Tx, names: Iterable[str]) -> None:
     known = {row.name for row in resource_types(tx)}
     for name in dict.fromkeys(names):
         if name not in known:
-            tx.execute(insert(metadef_resource_type).values(name=name, created_at=tx.now, updated_at=tx.now))
+            tx.insert(metadef_resource_type, name=name, created_at=tx.now, updated_at=tx.now)
 
 
 def associations(tx: Tx, namespace_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
@@ -118,7 +118,7 @@ def associations(tx: Tx, namespace_ids: Sequence[int]) -> dict[int, list[Row[Any
 
 def add_association(tx: Tx, namespace_id: int, name: str, prefix: str | None, target: str | None) -> None:
     values = {"namespace_id": namespace_id, "resource_type": name, "prefix": prefix, "properties_target": target}
-    tx.execute(insert(metadef_association).values(created_at=tx.now, updated_at=tx.now, **values))
+    tx.insert(metadef_association, created_at=tx.now, updated_at=tx.now, **values)
 
 
 def remove_association(tx: Tx, namespace_id: int, name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -14,15 +14,15 @@ from tane.services.image.tables import image_task
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(image_task).values(created_at=tx.now, updated_at=tx.now, message="", **values))
+    tx.insert(image_task, created_at=tx.now, updated_at=tx.now, message="", **values)
 
 
 def change(tx: Tx, task_id: str, **values: Any) -> None:
-    tx.execute(update(image_task).where(image_task.c.id == task_id).values(updated_at=tx.now, **values))
+    tx.update(image_task, {"id": task_id}, updated_at=tx.now, **values)
 
 
 def get(tx: Tx, task_id: str) -> Row[Any] | None:
-    return tx.first(select(image_task).where(image_task.c.id == task_id))
+    return tx.row(image_task, id=task_id)
 
 
 def of_image(tx: Tx, image_id: str) -> list[Row[Any]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, select
 
 from tane.db import Tx
 from tane.services.metric.tables import archive_policy, archive_policy_rule, metric
 
 
 def get(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(archive_policy).where(archive_policy.c.name == name))
+    return tx.row(archive_policy, name=name)
 
 
 def every(tx: Tx) -> list[Row[Any]]:
@@ -19,11 +19,11 @@ def every(tx: Tx) -> list[Row[Any]]:
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(archive_policy).values(**values))
+    tx.insert(archive_policy, **values)
 
 
 def change(tx: Tx, name: str, **values: Any) -> None:
-    tx.execute(update(archive_policy).where(archive_policy.c.name == name).values(**values))
+    tx.update(archive_policy, {"name": name}, **values)
 
 
 def remove(tx: Tx, name: str) -> None:
@@ -37,7 +37,7 @@ def in_use(tx: Tx, name: str) -> bool:
 
 
 def rule(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(archive_policy_rule).where(archive_policy_rule.c.name == name))
+    return tx.row(archive_policy_rule, name=name)
 
 
 def rules(tx: Tx) -> list[Row[Any]]:
@@ -47,11 +47,11 @@ def rules(tx: Tx) -> list[Row[Any]]:
 
 
 def add_rule(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(archive_policy_rule).values(**values))
+    tx.insert(archive_policy_rule, **values)
 
 
 def rename_rule(tx: Tx, name: str, new: str) -> None:
-    tx.execute(update(archive_policy_rule).where(archive_policy_rule.c.name == name).values(name=new))
+    tx.update(archive_policy_rule, {"name": name}, name=new)
 
 
 def remove_rule(tx: Tx, name: str) -> None:

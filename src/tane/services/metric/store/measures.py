@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, case, delete, func, insert, select
+from sqlalchemy import Row, case, delete, func, select
 
 from tane.db import Tx
 from tane.db.upserts import upsert
@@ -15,7 +15,7 @@ AT_ONCE = 500
 
 
 def add_batch(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(batch).values(**values))
+    tx.insert(batch, **values)
 
 
 def sizes(tx: Tx, limit: int) -> list[Row[Any]]:
@@ -140,7 +140,7 @@ def granularities_of(tx: Tx, number: int) -> list[int]:
 
 
 def last_of(tx: Tx, host_id: str) -> Row[Any] | None:
-    return tx.first(select(sender).where(sender.c.host_id == host_id))
+    return tx.row(sender, host_id=host_id)
 
 
 def remember_sender(tx: Tx, host_id: str, run: str, sequence: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select
 
 from tane.db import Tx
 from tane.services.metric.tables import metric, resource
@@ -92,11 +92,11 @@ def count_of_project(tx: Tx, project_id: str) -> int:
 
 
 def place(tx: Tx, metric_id: str, resource_id: str | None, name: str | None) -> None:
-    tx.execute(update(metric).where(metric.c.id == metric_id).values(resource_id=resource_id, name=name))
+    tx.update(metric, {"id": metric_id}, resource_id=resource_id, name=name)
 
 
 def rename(tx: Tx, metric_id: str, name: str) -> None:
-    tx.execute(update(metric).where(metric.c.id == metric_id).values(name=name))
+    tx.update(metric, {"id": metric_id}, name=name)
 
 
 def remove(tx: Tx, ids: Iterable[str]) -> int:

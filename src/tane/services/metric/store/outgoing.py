@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, select, update
 
 from tane.db import Tx
 from tane.services.metric.tables import metric, outgoing, resource, sending, sending_loss
@@ -16,7 +16,7 @@ AT_ONCE = 500
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(outgoing).values(**values))
+    tx.insert(outgoing, **values)
 
 
 def sizes(tx: Tx, count: int) -> list[Row[Any]]:
@@ -66,7 +66,7 @@ def state(tx: Tx) -> Row[Any] | None:
 
 def add_to_state(tx: Tx, *, sent: int = 0, refused: int = 0, dropped: int = 0, **values: Any) -> None:
     if state(tx) is None:
-        tx.execute(insert(sending).values(id=ONE, sent=0, refused=0, dropped=0, error=""))
+        tx.insert(sending, id=ONE, sent=0, refused=0, dropped=0, error="")
     counted = {
         "sent": sending.c.sent + sent,
         "refused": sending.c.refused + refused,
@@ -78,8 +78,8 @@ def add_to_state(tx: Tx, *, sent: int = 0, refused: int = 0, dropped: int = 0, *
 def lose(tx: Tx, kind: str, samples: int, at: float, error: str = "") -> None:
     """These are ``refused`` or ``dropped``."""
     add_to_state(tx, **{kind: samples})
-    if not tx.count(update(sending_loss).where(sending_loss.c.kind == kind).values(at=at, error=error)):
-        tx.execute(insert(sending_loss).values(kind=kind, at=at, error=error))
+    if not tx.update(sending_loss, {"kind": kind}, at=at, error=error):
+        tx.insert(sending_loss, kind=kind, at=at, error=error)
 
 
 def losses(tx: Tx) -> dict[str, Row[Any]]:

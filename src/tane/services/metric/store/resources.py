@@ -13,7 +13,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    insert,
     literal,
     null,
     select,
@@ -57,7 +56,7 @@ def _of_epochs(element: Lifespan, compiler: Any, **more: Any) -> str:
 
 
 def type_of(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(resource_type).where(resource_type.c.name == name))
+    return tx.row(resource_type, name=name)
 
 
 def types_of(tx: Tx, names: Iterable[str]) -> list[Row[Any]]:
@@ -70,11 +69,11 @@ def types(tx: Tx) -> list[Row[Any]]:
 
 
 def add_type(tx: Tx, name: str, attributes: dict[str, Any]) -> None:
-    tx.execute(insert(resource_type).values(name=name, attributes=attributes))
+    tx.insert(resource_type, name=name, attributes=attributes)
 
 
 def change_type(tx: Tx, name: str, attributes: dict[str, Any]) -> None:
-    tx.execute(update(resource_type).where(resource_type.c.name == name).values(attributes=attributes))
+    tx.update(resource_type, {"name": name}, attributes=attributes)
 
 
 def remove_type(tx: Tx, name: str) -> None:
@@ -99,7 +98,7 @@ def set_attributes(tx: Tx, resource_id: str, revision: int, attributes: dict[str
 
 
 def get(tx: Tx, resource_id: str) -> Row[Any] | None:
-    return tx.first(select(resource).where(resource.c.id == resource_id))
+    return tx.row(resource, id=resource_id)
 
 
 def of_ids(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
@@ -119,17 +118,17 @@ def owners_of(tx: Tx, ids: Sequence[str]) -> list[Row[Any]]:
 
 
 def add(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(resource).values(**values))
+    tx.insert(resource, **values)
 
 
 def change(tx: Tx, resource_id: str, **values: Any) -> None:
-    tx.execute(update(resource).where(resource.c.id == resource_id).values(**values))
+    tx.update(resource, {"id": resource_id}, **values)
 
 
 def keep_revision(tx: Tx, row: Row[Any], until: Any) -> None:
     """Write down what a resource was, and forget the oldest of what is more than ``MOST_REVISIONS``."""
     kept = {name: getattr(row, name) for name in SHARED}
-    tx.execute(insert(resource_history).values(**kept, revision_end=until))
+    tx.insert(resource_history, **kept, revision_end=until)
     of_it = resource_history.c.id == row.id
     newest = select(resource_history.c.revision).where(of_it).order_by(resource_history.c.revision.desc())
     edge = tx.scalar(newest.offset(MOST_REVISIONS - 1).limit(1))

@@ -222,7 +222,7 @@ def _status_after(row: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
 def _change_security(tx: Tx, ctx: Context, row: Row[Any], values: dict[str, Any]) -> None:
     """Groups, address pairs and port security, which depend on each other."""
     table = port_security_group
-    groups = [r.security_group_id for r in tx.all(select(table).where(table.c.port_id == row.id))]
+    groups = [r.security_group_id for r in tx.rows(table, port_id=row.id)]
     if "security_groups" in values:
         groups = resolve(tx, ctx, row.project_id, values.pop("security_groups") or [])
         set_groups(tx, row.id, groups)

@@ -403,7 +403,7 @@ def set_security_group(tx: Tx, ctx: Context, server_id: str, name: str, *, add: 
     [group_id] = resolve(tx, ctx, found[0].project_id, [name])
     table, touched = port_security_group, list[Row[Any]]()
     for row in found:
-        present = [r.security_group_id for r in tx.all(select(table).where(table.c.port_id == row.id))]
+        present = [r.security_group_id for r in tx.rows(table, port_id=row.id)]
         if add != (group_id in present):
             touched.append(row)
             set_groups(tx, row.id, [*present, group_id] if add else [g for g in present if g != group_id])

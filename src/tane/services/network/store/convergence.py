@@ -63,7 +63,7 @@ def number(tx: Tx) -> tuple[int, int]:
 
 def count_up(tx: Tx) -> int:
     if not tx.count(_COUNT_UP):
-        tx.execute(insert(network_revision).values(id=1, number=1, forgotten=0))
+        tx.insert(network_revision, id=1, number=1, forgotten=0)
     return number(tx)[0]
 
 
@@ -124,7 +124,7 @@ def enter(tx: Tx, host_id: str) -> None:
     there = tx.first(select(network_host.c.host_id).where(network_host.c.host_id == host_id))
     if there is None and tx.first(select(cloud_host.c.id).where(cloud_host.c.id == host_id)) is not None:
         values = {"wanted": number(tx)[0], "revision": NOTHING, "summary": "", "applied_at": None}
-        tx.execute(insert(network_host).values(host_id=host_id, **values))
+        tx.insert(network_host, host_id=host_id, **values)
 
 
 def leave(tx: Tx, host_id: str) -> None:

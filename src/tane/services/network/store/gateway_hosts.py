@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -27,7 +27,7 @@ def every(tx: Tx) -> dict[str, str]:
 def put(tx: Tx, resource_id: str, host_id: str) -> None:
     there = network_gateway.c.resource_id == resource_id
     if not tx.count(update(network_gateway).where(there).values(host_id=host_id)):
-        tx.execute(insert(network_gateway).values(resource_id=resource_id, host_id=host_id))
+        tx.insert(network_gateway, resource_id=resource_id, host_id=host_id)
 
 
 def remove(tx: Tx, resource_ids: Collection[str]) -> None:

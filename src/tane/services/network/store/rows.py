@@ -16,11 +16,13 @@ MANY = 500
 
 
 def get(tx: Tx, table: Table, row_id: str) -> Row[Any] | None:
-    return tx.first(select(table).where(table.c.id == row_id))
+    return tx.row(table, id=row_id)
 
 
 def find(tx: Tx, table: Table, **equal: Any) -> list[Row[Any]]:
     """Rows with these values, oldest first; a list value means any of its items."""
+    if not any(isinstance(value, list) for value in equal.values()):
+        return sorted(tx.rows(table, **equal), key=lambda row: (row.created_at, row.id))
     statement = select(table)
     for name, value in equal.items():
         column = table.c[name]
@@ -43,11 +45,7 @@ def add(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def change(tx: Tx, table: Table, row_id: str, values: Mapping[str, Any]) -> None:
-    tx.execute(
-        update(table)
-        .where(table.c.id == row_id)
-        .values(**values, updated_at=tx.now, revision_number=table.c.revision_number + 1)
-    )
+    tx.update(table, {"id": row_id}, **values, updated_at=tx.now, revision_number=table.c.revision_number + 1)
 
 
 def touch(tx: Tx, table: Table, row_ids: Sequence[str]) -> None:

@@ -135,7 +135,7 @@ def in_order(tx: Tx, after: str, limit: int) -> list[tuple[str, int]]:
 def set_mark(tx: Tx, name: str) -> None:
     """Something was done now."""
     tx.execute(delete(mark).where(mark.c.name == name))
-    tx.execute(insert(mark).values(name=name, stamp=stamps.of(tx.now)))
+    tx.insert(mark, name=name, stamp=stamps.of(tx.now))
 
 
 def marked(tx: Tx, name: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from tane.db import Tx
 from tane.services.object.tables import account, container, document
@@ -24,7 +24,7 @@ def put(tx: Tx, container_id: int, kind: str, text: str) -> None:
     """ "" removes it."""
     tx.execute(delete(document).where(document.c.container_id == container_id, document.c.kind == kind))
     if text:
-        tx.execute(insert(document).values(container_id=container_id, kind=kind, text=text))
+        tx.insert(document, container_id=container_id, kind=kind, text=text)
 
 
 def of_kind(tx: Tx, kind: str, after: int, limit: int) -> list[Row[Any]]:

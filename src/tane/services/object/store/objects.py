@@ -42,11 +42,11 @@ def put(tx: Tx, old_id: int | None, values: Mapping[str, Any]) -> None:
 
 
 def change(tx: Tx, object_id: int, **values: Any) -> None:
-    tx.execute(update(object_).where(object_.c.id == object_id).values(**values))
+    tx.update(object_, {"id": object_id}, **values)
 
 
 def change_version(tx: Tx, version_id: int, **values: Any) -> None:
-    tx.execute(update(version).where(version.c.id == version_id).values(**values))
+    tx.update(version, {"id": version_id}, **values)
 
 
 def remove(tx: Tx, object_id: int) -> None:
@@ -94,11 +94,11 @@ def expired(tx: Tx, now: int, most: int) -> list[Row[Any]]:
 
 
 def all_in(tx: Tx, container_id: int) -> list[Row[Any]]:
-    return tx.all(select(object_).where(object_.c.container_id == container_id))
+    return tx.rows(object_, container_id=container_id)
 
 
 def versions_in(tx: Tx, container_id: int) -> list[Row[Any]]:
-    return tx.all(select(version).where(version.c.container_id == container_id))
+    return tx.rows(version, container_id=container_id)
 
 
 def versions_named(tx: Tx, container_id: int, names: list[str]) -> list[Row[Any]]:

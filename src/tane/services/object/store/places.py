@@ -92,7 +92,7 @@ def add_account(tx: Tx, name: str, project_domain_id: str) -> int:
 
 
 def change_account(tx: Tx, account_id: int, meta: Mapping[str, str]) -> None:
-    tx.execute(update(account).where(account.c.id == account_id).values(meta=dump(meta)))
+    tx.update(account, {"id": account_id}, meta=dump(meta))
 
 
 def delete_account(tx: Tx, account_id: int) -> None:
@@ -142,7 +142,7 @@ def change_container(tx: Tx, container_id: int, **values: Any) -> None:
     """``meta`` is a mapping, the rest as in the table."""
     if "meta" in values:
         values["meta"] = dump(values["meta"])
-    tx.execute(update(container).where(container.c.id == container_id).values(changed=stamps.of(tx.now), **values))
+    tx.update(container, {"id": container_id}, changed=stamps.of(tx.now), **values)
 
 
 def delete_container(tx: Tx, container_id: int) -> bool:

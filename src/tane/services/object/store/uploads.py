@@ -33,7 +33,7 @@ def remove(tx: Tx, upload_id: str) -> None:
 
 
 def kill(tx: Tx, upload_id: str) -> None:
-    tx.execute(update(upload).where(upload.c.id == upload_id).values(dead=1))
+    tx.update(upload, {"id": upload_id}, dead=1)
 
 
 def kill_before(tx: Tx, stamp: int, most: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -19,7 +19,7 @@ SORTABLE = {
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(stack_event).values(**values))
+    tx.insert(stack_event, **values)
 
 
 def count(tx: Tx, stack_id: str) -> int:
@@ -37,7 +37,7 @@ def prune(tx: Tx, stack_id: str, most: int) -> int:
 
 
 def get(tx: Tx, stack_id: str, event_id: str) -> Row[Any] | None:
-    return tx.first(select(stack_event).where(stack_event.c.stack_id == stack_id, stack_event.c.id == event_id))
+    return tx.row(stack_event, stack_id=stack_id, id=event_id)
 
 
 def find(

@@ -20,7 +20,7 @@ LIGHT = tuple(
 
 
 def get(tx: Tx, resource_id: str) -> Row[Any] | None:
-    return tx.first(select(stack_resource).where(stack_resource.c.id == resource_id))
+    return tx.row(stack_resource, id=resource_id)
 
 
 def of_stack(tx: Tx, stack_id: str) -> list[Row[Any]]:
@@ -91,7 +91,7 @@ def named(tx: Tx, stack_id: str, name: str) -> Row[Any] | None:
 
 def all_named(tx: Tx, stack_id: str, name: str) -> list[Row[Any]]:
     """The present one of a name, and those that it, or they, replaced."""
-    return tx.all(select(stack_resource).where(stack_resource.c.stack_id == stack_id, stack_resource.c.name == name))
+    return tx.rows(stack_resource, stack_id=stack_id, name=name)
 
 
 def by_physical_id(tx: Tx, stack_id: str, physical_id: str) -> Row[Any] | None:
@@ -127,7 +127,7 @@ def change(tx: Tx, resource_id: str, **values: Any) -> None:
     if "metadata" in values:
         # An empty object says so, too.
         values["replaces_failed"] = (values["metadata"] or {}).get(REPLACE_FAILED) not in (None, False)
-    tx.execute(update(stack_resource).where(stack_resource.c.id == resource_id).values(**values))
+    tx.update(stack_resource, {"id": resource_id}, **values)
 
 
 def change_many(tx: Tx, ids: Sequence[str], **values: Any) -> None:

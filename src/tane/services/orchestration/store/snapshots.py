@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -44,7 +44,7 @@ def add(tx: Tx, stack: Row[Any], values: Mapping[str, Any]) -> None:
     weight = len(msgspec.json.encode(dict(stack.source))) + parts * PART_BYTES
     kept = {"source": stack.source, "files_id": stack.files_id, "bytes": weight}
     whose = {"stack_id": stack.id, "project_id": stack.project_id, "created_at": tx.now}
-    tx.execute(insert(stack_snapshot).values(**whose, **kept, **values))
+    tx.insert(stack_snapshot, **whose, **kept, **values)
 
 
 def source(tx: Tx, found: Row[Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def remove_all(tx: Tx, stack_id: str) -> None:
 
 
 def add_part(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(stack_snapshot_part).values(**values))
+    tx.insert(stack_snapshot_part, **values)
 
 
 def remove_part(tx: Tx, snapshot_id: str, name: str) -> None:

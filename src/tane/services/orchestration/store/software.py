@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import Select, Table, delete, func, literal, select, tuple_
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -53,7 +53,7 @@ def configs(tx: Tx, project_id: str | None, limit: int, marker: str | None) -> l
 
 
 def add_config(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(software_config).values(**values))
+    tx.insert(software_config, **values)
 
 
 def remove_config(tx: Tx, config_id: str) -> None:
@@ -90,11 +90,11 @@ def deployed(tx: Tx, project_id: str, server_id: str) -> list[Row[Any]]:
 
 
 def add_deployment(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(software_deployment).values(**values))
+    tx.insert(software_deployment, **values)
 
 
 def change_deployment(tx: Tx, deployment_id: str, **values: Any) -> None:
-    tx.execute(update(software_deployment).where(software_deployment.c.id == deployment_id).values(**values))
+    tx.update(software_deployment, {"id": deployment_id}, **values)
 
 
 def remove_deployment(tx: Tx, deployment_id: str) -> None:

@@ -61,12 +61,12 @@ def conditions(wanted: Selection) -> list[ColumnElement[bool]]:
 
 
 def get(tx: Tx, stack_id: str) -> Row[Any] | None:
-    return tx.first(select(stack).where(stack.c.id == stack_id))
+    return tx.row(stack, id=stack_id)
 
 
 def nested(tx: Tx, stack_id: str, resource_id: str) -> Row[Any] | None:
     """A stack that is that of a resource, and of no other."""
-    return tx.first(select(stack).where(stack.c.id == stack_id, stack.c.parent_resource_id == resource_id))
+    return tx.row(stack, id=stack_id, parent_resource_id=resource_id)
 
 
 def many(tx: Tx, ids: Iterable[str]) -> dict[str, Row[Any]]:
@@ -87,7 +87,7 @@ def change(tx: Tx, stack_id: str, **values: Any) -> None:
     if "reason" in values:
         values["reason"] = values["reason"][:REASON]
     if not {"source", "previous"} & set(values):
-        tx.execute(update(stack).where(stack.c.id == stack_id).values(**values))
+        tx.update(stack, {"id": stack_id}, **values)
         return
     project_id = tx.scalar(select(stack.c.project_id).where(stack.c.id == stack_id))
     if project_id is not None:
@@ -128,7 +128,7 @@ def _apart(tx: Tx, project_id: str, values: Mapping[str, Any]) -> dict[str, Any]
         key = {"project_id": project_id, "id": hashlib.sha256(text).hexdigest()}
         mine = (stack_files.c.project_id == project_id, stack_files.c.id == key["id"])
         if tx.first(select(stack_files.c.id).where(*mine)) is None:
-            tx.execute(insert(stack_files).values(**key, files=files, bytes=len(text)))
+            tx.insert(stack_files, **key, files=files, bytes=len(text))
         found |= {"source": {**values["source"], "files": {}}, "files_id": key["id"]}
     return {**found, "bytes": len(msgspec.json.encode(dict(found["source"])))}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, delete, func, select
 
 from tane.db import Tx
 
@@ -20,7 +20,7 @@ def exists(tx: Tx, table: Table, name: str) -> bool:
 
 
 def add(tx: Tx, table: Table, name: str) -> None:
-    tx.execute(insert(table).values(name=name, created_at=tx.now))
+    tx.insert(table, name=name, created_at=tx.now)
 
 
 def remove(tx: Tx, table: Table, name: str) -> None:

@@ -30,7 +30,7 @@ class Wanted:
 
 
 def position(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(rating_position).where(rating_position.c.name == name))
+    return tx.row(rating_position, name=name)
 
 
 def move(tx: Tx, name: str, before: int, after: int, *, stock: bool = False) -> bool:
@@ -140,7 +140,7 @@ def names(tx: Tx) -> dict[tuple[str, str], str]:
 def set_names(tx: Tx, changed: Mapping[tuple[str, str], str]) -> None:
     for (kind, one), name in changed.items():
         tx.execute(delete(rating_name).where(rating_name.c.kind == kind, rating_name.c.id == one))
-        tx.execute(insert(rating_name).values(kind=kind, id=one, name=name))
+        tx.insert(rating_name, kind=kind, id=one, name=name)
 
 
 def of_ids(tx: Tx, source: Source, ids: Iterable[str]) -> list[Row[Any]]:

@@ -71,7 +71,7 @@ def overlapping(tx: Tx, same: dict[str, Any], begins: datetime, ends: datetime |
 
 
 def write(tx: Tx, **values: Any) -> None:
-    tx.execute(insert(rating_rule).values(**values))
+    tx.insert(rating_rule, **values)
 
 
 def void(tx: Tx, rule_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -21,7 +21,7 @@ def switched(tx: Tx, kind: str, name: str | None = None) -> list[Row[Any]]:
 
 
 def add_switch(tx: Tx, kind: str, name: str, enabled: bool, priority: int) -> None:
-    tx.execute(insert(rating_switch).values(kind=kind, name=name, enabled=enabled, priority=priority, at=tx.now))
+    tx.insert(rating_switch, kind=kind, name=name, enabled=enabled, priority=priority, at=tx.now)
 
 
 def scopes(tx: Tx, ids: Sequence[str], active: Iterable[bool], offset: int, limit: int) -> list[Row[Any]]:
@@ -46,7 +46,7 @@ def closings(tx: Tx) -> list[Row[Any]]:
 
 
 def close(tx: Tx, month: str, user_id: str | None) -> None:
-    tx.execute(insert(rating_closing).values(month=month, closed_at=tx.now, user_id=user_id))
+    tx.insert(rating_closing, month=month, closed_at=tx.now, user_id=user_id)
 
 
 def budgets(tx: Tx, limit: int) -> list[Row[Any]]:
@@ -59,7 +59,7 @@ def get_budget(tx: Tx, project_id: str) -> Row[Any] | None:
 
 def set_budget(tx: Tx, project_id: str, **values: Any) -> None:
     if not tx.count(update(rating_budget).where(budget.project_id == project_id).values(**values)):
-        tx.execute(insert(rating_budget).values(project_id=project_id, **values))
+        tx.insert(rating_budget, project_id=project_id, **values)
 
 
 def spend(tx: Tx, project_id: str, amount: str, **values: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -15,7 +15,7 @@ from tane.services.volume.tables import volume_attachment
 
 
 def get(tx: Tx, attachment_id: str) -> Row[Any] | None:
-    return tx.first(select(volume_attachment).where(volume_attachment.c.id == attachment_id))
+    return tx.row(volume_attachment, id=attachment_id)
 
 
 def of_volumes(tx: Tx, volume_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
@@ -50,7 +50,7 @@ def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | Non
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume_attachment).values(created_at=tx.now, **values))
+    tx.insert(volume_attachment, created_at=tx.now, **values)
 
 
 def change(tx: Tx, attachment_id: str, **values: Any) -> int:

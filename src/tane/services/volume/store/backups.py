@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Select, and_, delete, exists, func, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -55,7 +55,7 @@ def latest(tx: Tx, volume_id: str, project_id: str, before: datetime | None) -> 
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume_backup).values(created_at=tx.now, **values))
+    tx.insert(volume_backup, created_at=tx.now, **values)
 
 
 def change(tx: Tx, backup_id: str, /, *, only_in: Sequence[str] = (), **values: Any) -> int:

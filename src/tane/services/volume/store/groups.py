@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, exists, func, insert, select, update
+from sqlalchemy import Table, delete, exists, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -23,7 +23,7 @@ IN_WORK = ("creating", "downloading")
 
 
 def get(tx: Tx, table: Table, resource_id: str) -> Row[Any] | None:
-    return tx.first(select(table).where(table.c.id == resource_id))
+    return tx.row(table, id=resource_id)
 
 
 def find(tx: Tx, table: Table, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
@@ -34,11 +34,11 @@ def find(tx: Tx, table: Table, conditions: Sequence[Any], wanted: Page, marker: 
 
 
 def add(tx: Tx, table: Table, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(table).values(created_at=tx.now, **values))
+    tx.insert(table, created_at=tx.now, **values)
 
 
 def change(tx: Tx, table: Table, resource_id: str, **values: Any) -> None:
-    tx.execute(update(table).where(table.c.id == resource_id).values(updated_at=tx.now, **values))
+    tx.update(table, {"id": resource_id}, updated_at=tx.now, **values)
 
 
 def remove(tx: Tx, table: Table, resource_id: str) -> None:
@@ -46,7 +46,7 @@ def remove(tx: Tx, table: Table, resource_id: str) -> None:
 
 
 def type_named(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(volume_group_type).where(volume_group_type.c.name == name))
+    return tx.row(volume_group_type, name=name)
 
 
 def of_type(tx: Tx, type_id: str) -> bool:

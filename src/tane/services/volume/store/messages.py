@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -15,7 +15,7 @@ from tane.services.volume.tables import volume_message
 
 
 def get(tx: Tx, message_id: str) -> Row[Any] | None:
-    return tx.first(select(volume_message).where(volume_message.c.id == message_id))
+    return tx.row(volume_message, id=message_id)
 
 
 def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
@@ -26,7 +26,7 @@ def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | Non
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume_message).values(created_at=tx.now, **values))
+    tx.insert(volume_message, created_at=tx.now, **values)
 
 
 def remove(tx: Tx, message_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -15,11 +15,11 @@ from tane.services.volume.tables import volume_qos_specs, volume_type
 
 
 def get(tx: Tx, specs_id: str) -> Row[Any] | None:
-    return tx.first(select(volume_qos_specs).where(volume_qos_specs.c.id == specs_id))
+    return tx.row(volume_qos_specs, id=specs_id)
 
 
 def by_name(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(volume_qos_specs).where(volume_qos_specs.c.name == name))
+    return tx.row(volume_qos_specs, name=name)
 
 
 def find(tx: Tx, wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
@@ -30,7 +30,7 @@ def find(tx: Tx, wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume_qos_specs).values(created_at=tx.now, **values))
+    tx.insert(volume_qos_specs, created_at=tx.now, **values)
 
 
 def change(tx: Tx, specs_id: str, **values: Any) -> None:
@@ -48,4 +48,4 @@ def types_with(tx: Tx, specs_id: str) -> list[Row[Any]]:
 
 def take_from_types(tx: Tx, specs_id: str) -> None:
     """No type has them any more."""
-    tx.execute(update(volume_type).where(volume_type.c.qos_specs_id == specs_id).values(qos_specs_id=None))
+    tx.update(volume_type, {"qos_specs_id": specs_id}, qos_specs_id=None)

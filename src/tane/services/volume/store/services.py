@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -13,7 +13,7 @@ from tane.services.volume.tables import volume_service
 
 def off(tx: Tx, binary: str) -> dict[str, Row[Any]]:
     """Host id → row of the services of a kind that are switched off."""
-    return {row.host_id: row for row in tx.all(select(volume_service).where(volume_service.c.binary == binary))}
+    return {row.host_id: row for row in tx.rows(volume_service, binary=binary)}
 
 
 def switch_on(tx: Tx, host_id: str, binary: str) -> None:
@@ -25,4 +25,4 @@ def switch_on(tx: Tx, host_id: str, binary: str) -> None:
 def switch_off(tx: Tx, host_id: str, binary: str, reason: str | None) -> None:
     """Repeatable: the last reason counts."""
     switch_on(tx, host_id, binary)
-    tx.execute(insert(volume_service).values(host_id=host_id, binary=binary, reason=reason, created_at=tx.now))
+    tx.insert(volume_service, host_id=host_id, binary=binary, reason=reason, created_at=tx.now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -15,11 +15,11 @@ from tane.services.volume.tables import volume, volume_snapshot
 
 
 def get(tx: Tx, snapshot_id: str) -> Row[Any] | None:
-    return tx.first(select(volume_snapshot).where(volume_snapshot.c.id == snapshot_id))
+    return tx.row(volume_snapshot, id=snapshot_id)
 
 
 def of_volume(tx: Tx, volume_id: str) -> list[Row[Any]]:
-    return tx.all(select(volume_snapshot).where(volume_snapshot.c.volume_id == volume_id))
+    return tx.rows(volume_snapshot, volume_id=volume_id)
 
 
 def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
@@ -34,7 +34,7 @@ def count(tx: Tx, conditions: Sequence[Any]) -> int:
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume_snapshot).values(created_at=tx.now, **values))
+    tx.insert(volume_snapshot, created_at=tx.now, **values)
 
 
 def change(tx: Tx, snapshot_id: str, /, *, only_of: str | None = None, **values: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -15,7 +15,7 @@ from tane.services.volume.tables import volume_transfer
 
 
 def get(tx: Tx, transfer_id: str) -> Row[Any] | None:
-    return tx.first(select(volume_transfer).where(volume_transfer.c.id == transfer_id))
+    return tx.row(volume_transfer, id=transfer_id)
 
 
 def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | None) -> list[Row[Any]]:
@@ -26,7 +26,7 @@ def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | Non
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume_transfer).values(created_at=tx.now, **values))
+    tx.insert(volume_transfer, created_at=tx.now, **values)
 
 
 def remove(tx: Tx, transfer_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -15,11 +15,11 @@ from tane.services.volume.tables import volume_default_type, volume_type, volume
 
 
 def get(tx: Tx, type_id: str) -> Row[Any] | None:
-    return tx.first(select(volume_type).where(volume_type.c.id == type_id))
+    return tx.row(volume_type, id=type_id)
 
 
 def by_name(tx: Tx, name: str) -> Row[Any] | None:
-    return tx.first(select(volume_type).where(volume_type.c.name == name))
+    return tx.row(volume_type, name=name)
 
 
 def names(tx: Tx) -> list[str]:
@@ -49,11 +49,11 @@ def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | Non
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume_type).values(created_at=tx.now, **values))
+    tx.insert(volume_type, created_at=tx.now, **values)
 
 
 def change(tx: Tx, type_id: str, **values: Any) -> int:
-    return tx.count(update(volume_type).where(volume_type.c.id == type_id).values(updated_at=tx.now, **values))
+    return tx.update(volume_type, {"id": type_id}, updated_at=tx.now, **values)
 
 
 def remove(tx: Tx, type_id: str) -> int:
@@ -67,7 +67,7 @@ def access(tx: Tx, type_id: str) -> list[str]:
 
 
 def grant(tx: Tx, type_id: str, project_id: str) -> None:
-    tx.execute(insert(volume_type_access).values(volume_type_id=type_id, project_id=project_id))
+    tx.insert(volume_type_access, volume_type_id=type_id, project_id=project_id)
 
 
 def revoke(tx: Tx, type_id: str, project_id: str) -> int:
@@ -93,7 +93,7 @@ def is_default(tx: Tx, type_id: str) -> bool:
 
 def set_default(tx: Tx, project_id: str, type_id: str) -> None:
     unset_default(tx, project_id)
-    tx.execute(insert(volume_default_type).values(project_id=project_id, volume_type_id=type_id))
+    tx.insert(volume_default_type, project_id=project_id, volume_type_id=type_id)
 
 
 def unset_default(tx: Tx, project_id: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Select, and_, delete, exists, func, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -67,7 +67,7 @@ def total(tx: Tx, conditions: Sequence[Any]) -> tuple[int, int, list[dict[str, s
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(volume).values(created_at=tx.now, **values))
+    tx.insert(volume, created_at=tx.now, **values)
 
 
 def change(tx: Tx, volume_id: str, /, *, only_in: Sequence[str] = (), only_of: str | None = None, **values: Any) -> int:
