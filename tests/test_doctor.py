@@ -14,10 +14,12 @@ from tane import ids
 from tane.config import Config
 from tane.core import Core
 from tane.doctor import CLOUD_CHECKS, Finding, Machine, host
+from tane.held import Held
 from tane.hosts import store as host_store
 from tane.jobs import enqueue
 from tane.jobs.tables import job
 from tane.server import external_cidr
+from tane.services.compute.held import HOLDS as COMPUTE_HOLDS
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
 from tane.services.identity import interface as identity
 from tane.services.network import checks as network_checks
@@ -165,17 +167,19 @@ def test_what_is_left_of_deleted_projects_is_told(cloud: ApiCloud) -> None:
     admin.delete(f"/identity/v3/projects/{garden.user.project_id}")
     with cloud.core.db.read() as tx:
         found = [finding for check in CLOUD_CHECKS for finding in check(tx)]
-    [told] = [one for one in found if "deleted" in one.what]
-    assert told.what == "1 server(s) are of projects that were deleted." and garden.user.project_id in told.mend
+    told = {one.what: one.mend for one in found if "deleted" in one.what}
+    assert garden.user.project_id in told["1 server(s) are of projects that were deleted."]
+    assert garden.user.project_id in told["1 network(s) are of projects that were deleted."]
 
 
-def test_thousands_of_projects_are_looked_for_in_few_queries(cloud: ApiCloud) -> None:
+def test_thousands_of_projects_are_looked_for_in_few_queries(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     mine = cloud.new_user("mia", "garden").project_id
     with cloud.core.db.read() as tx:
         listen(tx.connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
         counted = dict.fromkeys([mine, *(f"{number:032x}" for number in range(2500))], 1)
-        [told] = identity.of_nobody(tx, "server", counted)
+        monkeypatch.setattr(Held, "by_project", lambda self, tx: counted)
+        [told] = identity.of_nobody(tx, COMPUTE_HOLDS)
     assert told.what.startswith("2500 server(s)") and mine not in told.mend and len(asked) == 3
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "tane"
 MAX_LINES = 600
 MAX_PARAMETERS = 12
-MODULES = {"__init__", "routes", "schemas", "policies", "tables", "interface", "orders", "checks", "events"}
+MODULES = {"__init__", "routes", "schemas", "policies", "tables", "interface", "orders", "checks", "events", "held"}
 FOLDERS = {
     "api",
     "domain",

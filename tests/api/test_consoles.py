@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -331,3 +332,29 @@ def test_the_page_gives_no_other_files(garden: Project, tmp_path: Path, name: st
     (tmp_path / "secret").write_text("secret")
     core.config = msgspec.structs.replace(core.config, novnc_dir=tmp_path / "novnc")
     assert garden.cloud.call("GET", f"/compute/console/{name}").status_code == 404
+
+
+def test_a_console_ends_with_the_token_it_was_asked_for_with(
+    garden: Project, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who logs out leaves none open; what was asked for with another token goes on."""
+    monkeypatch.setattr(consoles, "LOOK_SECONDS", 0.01)
+    server_id = garden.server()
+    path = socket_path(console(garden, server_id))
+    again = garden.cloud.login("garden-mia", "garden-mia-secret", "garden")
+    other = socket_path(console(replace(garden, user=again), server_id))
+    token = {"X-Auth-Token": garden.user.token, "X-Subject-Token": garden.user.token}
+
+    async def talk() -> tuple[int, bytes]:
+        async with screen.listening():
+            async with simulated(garden, path) as socket:
+                await socket.receive_data()
+                logged_out = await garden.cloud._client.delete("/identity/v3/auth/tokens", headers=token)
+                assert logged_out.status_code == 204
+                with pytest.raises(WebSocketDisconnected) as ended:
+                    await socket.receive_data()
+            async with simulated(garden, other) as socket:
+                return ended.value.code, await socket.receive_data()
+
+    assert garden.cloud.wait(talk()) == (3403, b"RFB 003.008\n")
+    assert refused(garden, path) == 3403

@@ -87,16 +87,17 @@ def test_a_row_does_not_grow_without_end(mia: Net, single: str, values: dict[str
     mia.make(single, 400, **values)
 
 
-def test_a_port_with_thousands_of_groups_is_refused(mia: Net) -> None:
+@pytest.mark.parametrize(("number", "status"), [(40_000, 400), (1000, 404)])
+def test_a_port_with_thousands_of_groups_is_refused(mia: Net, number: int, status: int) -> None:
     network_id = mia.make("network", name="lan")["id"]
-    mia.make("port", 404, network_id=network_id, security_groups=[f"g{n}" for n in range(40_000)])
+    mia.make("port", status, network_id=network_id, security_groups=[f"g{n}" for n in range(number)])
 
 
 def test_rules_in_bulk_stop_at_the_quota(mia: Net) -> None:
     group = mia.make("security_group", name="g")
     rules = [
         {"security_group_id": group["id"], "direction": "ingress", "remote_ip_prefix": f"10.{n // 250}.{n % 250}.0/24"}
-        for n in range(MANY)
+        for n in range(101)
     ]
     answer = mia.who.post(f"{V2}/security-group-rules", {"security_group_rules": rules}, 409)
     assert answer.json()["NeutronError"]["type"] == "OverQuota"

@@ -9,6 +9,7 @@ from tane.db import Tx
 from tane.finding import Finding
 from tane.hosts import store as hosts
 from tane.jobs import store as jobs
+from tane.services.identity import interface as identity
 from tane.web.routes import Check
 
 
@@ -31,4 +32,9 @@ def late_jobs(tx: Tx) -> Iterator[Finding]:
         )
 
 
-CLOUD_CHECKS: tuple[Check, ...] = (*(check for service in SERVICES for check in service.checks), late_jobs)
+def of_nobody(tx: Tx) -> Iterator[Finding]:
+    """What is left of projects that were deleted."""
+    yield from identity.of_nobody(tx, [kind for service in SERVICES for kind in service.holds])
+
+
+CLOUD_CHECKS: tuple[Check, ...] = (*(check for service in SERVICES for check in service.checks), of_nobody, late_jobs)

@@ -37,6 +37,8 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 OptionalName = Annotated[str, msgspec.Meta(max_length=255)]
 """A name that may be empty."""
 Text255 = Annotated[str, msgspec.Meta(max_length=255)]
+LongText = Annotated[str, msgspec.Meta(max_length=LONGEST - 1)]
+"""A description, a document of a client's own: as much as upstream's columns of the type ``text`` hold."""
 Uuid = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z")]
 """A UUID with or without dashes."""
 

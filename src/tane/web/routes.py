@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from tane.config import Config
 from tane.db import Tx
 from tane.db.recording import Recorded
 from tane.finding import Finding
+from tane.held import Held
 from tane.jobs import Operation, Reconciler
 from tane.web.context import Context
 from tane.web.errors import ApiError
@@ -19,6 +20,9 @@ from tane.web.policy import Policy, Rule
 from tane.web.request import Request
 from tane.web.sockets import WebSocketRoute
 from tane.web.versions import Microversions, version
+
+if TYPE_CHECKING:
+    from tane.core import Core
 
 Handler = Callable[[Request], Any] | Callable[[Request], Awaitable[Any]]
 
@@ -101,7 +105,9 @@ class Service:
     served without the prefix; of raw ones, those below. ``error_document``: (body, content type) of an error, where
     that is no JSON. ``known_errors``: what an error of the house's is among the service's own. ``request_id``: draws
     one, where it has another form than ``req-UUID``. ``domain``: a host name that is the service's own ("": none):
-    there it has no prefix, and what stands before the name is the path's first part.
+    there it has no prefix, and what stands before the name is the path's first part. ``holds``: what of its rows keeps
+    who is no administrator of the cloud from deleting their project, and which the doctor looks for afterwards;
+    ``holds_apart``: (core, projects) → how many of what it keeps in a database of its own, by noun.
     """
 
     name: str
@@ -133,6 +139,8 @@ class Service:
     known_errors: Callable[[ApiError], ApiError] | None = None
     request_id: Callable[[], str] | None = None
     domain: Callable[[Config], str] | None = None
+    holds: Sequence[Held] = ()
+    holds_apart: Callable[[Core, Sequence[str]], Mapping[str, int]] | None = None
 
     @property
     def known_as(self) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from tane.services.alarm.domain.errors import shape
 from tane.services.alarm.events import EVENTS
+from tane.services.alarm.held import HOLDS
 from tane.services.alarm.operations import OPERATIONS
 from tane.services.alarm.policies import RULES
 from tane.services.alarm.reconcilers import RECONCILERS
@@ -19,6 +20,7 @@ SERVICE = Service(
     operations=OPERATIONS,
     reconcilers=RECONCILERS,
     events=EVENTS,
+    holds=HOLDS,
     counted=(("alarms", "alarm"),),
     catalog=(CatalogEntry("alarming", "aodh", "/alarm"),),
 )

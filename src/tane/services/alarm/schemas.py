@@ -22,6 +22,9 @@ class TimeConstraintIn(Body):
     timezone: Annotated[str, Meta(max_length=64)] | None = None
 
 
+Rule = Annotated[dict[Text, Any], Meta(max_length=100)]
+
+
 class AlarmIn(Body):
     name: Annotated[str, Meta(min_length=1, max_length=255)]
     type: Text
@@ -34,13 +37,13 @@ class AlarmIn(Body):
     insufficient_data_actions: Actions | None = None
     repeat_actions: bool = False
     time_constraints: Annotated[list[TimeConstraintIn], Meta(max_length=20)] | None = None
-    gnocchi_resources_threshold_rule: dict[str, Any] | None = None
-    gnocchi_aggregation_by_metrics_threshold_rule: dict[str, Any] | None = None
-    gnocchi_aggregation_by_resources_threshold_rule: dict[str, Any] | None = None
-    event_rule: dict[str, Any] | None = None
-    composite_rule: dict[str, Any] | None = None
-    prometheus_rule: dict[str, Any] | None = None
-    loadbalancer_member_health_rule: dict[str, Any] | None = None
+    gnocchi_resources_threshold_rule: Rule | None = None
+    gnocchi_aggregation_by_metrics_threshold_rule: Rule | None = None
+    gnocchi_aggregation_by_resources_threshold_rule: Rule | None = None
+    event_rule: Rule | None = None
+    composite_rule: Rule | None = None
+    prometheus_rule: Rule | None = None
+    loadbalancer_member_health_rule: Rule | None = None
     project_id: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
     user_id: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
     alarm_id: Any = None

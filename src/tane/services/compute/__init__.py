@@ -3,6 +3,7 @@
 from tane.services.compute.api.versions import MICROVERSIONS
 from tane.services.compute.checks import CHECKS
 from tane.services.compute.events import EVENTS
+from tane.services.compute.held import HOLDS
 from tane.services.compute.operations import OPERATIONS
 from tane.services.compute.policies import RULES
 from tane.services.compute.reconcilers import RECONCILERS
@@ -27,4 +28,5 @@ SERVICE = Service(
     counted=(("servers", "server WHERE NOT deleted"),),
     checks=CHECKS,
     events=EVENTS,
+    holds=HOLDS,
 )

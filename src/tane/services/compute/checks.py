@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 from tane.db import Tx
 from tane.finding import Finding
 from tane.services.compute.tables import server
-from tane.services.identity import interface as identity
 
 
 def in_error(tx: Tx) -> Iterator[Finding]:
@@ -24,11 +23,4 @@ def in_error(tx: Tx) -> Iterator[Finding]:
         )
 
 
-def of_nobody(tx: Tx) -> Iterator[Finding]:
-    """What is left of projects that were deleted."""
-    owner = server.c.project_id
-    counted = select(owner, func.count().label("many")).where(~server.c.deleted).group_by(owner)
-    yield from identity.of_nobody(tx, "server", {row.project_id: row.many for row in tx.all(counted)})
-
-
-CHECKS = (in_error, of_nobody)
+CHECKS = (in_error,)

@@ -7,12 +7,22 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
-from tane.web.codec import Body, Text255, Uuid, during, since
+from tane.web.codec import Body, LongText, Text255, Uuid, during, since
 
+LONGEST_PASSWORD = 1024
+"""Characters of the password of a server's administrator."""
 ServerName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
 """1 to 255 characters without white space at either end."""
 Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]+\Z")]
-Metadata = dict[Key, Text255]
+MOST = 1000
+"""Entries of a list or a dictionary of a body, where no quota sets a smaller bound."""
+Entries = dict[Key, Text255]
+Metadata = Annotated[Entries, Meta(max_length=MOST)]
+Password = Annotated[str, Meta(max_length=LONGEST_PASSWORD)]
+Address = Annotated[str, Meta(max_length=64)]
+Certificates = Annotated[list[Text255], Meta(max_length=50)]
+"""Nova's bound."""
+Personality = Annotated[list[Annotated[dict[Text255, LongText], Meta(max_length=2)]], Meta(max_length=MOST)]
 ServerId = Annotated[str, Meta(min_length=1, max_length=255)]
 Device = Annotated[str, Meta(pattern=r"^(?!/dev/\Z)(/dev/)?[A-Za-z0-9/_-]{1,27}\Z")]
 """The path under which a guest may know a disk, also without ``/dev/``; with it, it is a ``grammar.BlockDevice``, of at
@@ -23,7 +33,6 @@ AttachDevice = Annotated[str, Meta(max_length=32, pattern=r"^/dev/x?[a-z]?d?[a-z
 """The path of a volume that a server is given later: upstream's grammar (nova.block_device.match_device)."""
 Word = Annotated[str, Meta(max_length=255, pattern=r"^[a-zA-Z0-9_.-]*\Z")]
 Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/\x00-\x1f\x7f]*\Z")]
-LongText = Annotated[str, Meta(max_length=65535)]
 DiskConfig = Literal["AUTO", "MANUAL"]
 Hostname = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.-]*\Z"), since("2.90")]
 Positive = Annotated[int, Meta(ge=1, le=0x7FFFFFFF)]
@@ -53,7 +62,7 @@ class FlavorIn(Body):
     ram: Positive
     vcpus: Positive
     disk: NotNegative
-    id: str | int | None = None
+    id: Text255 | int | None = None
     swap: NotNegative = 0
     rxtx_factor: Annotated[float, Meta(gt=0)] = 1.0
     ephemeral: NotNegative = field(name="OS-FLV-EXT-DATA:ephemeral", default=0)
@@ -76,7 +85,7 @@ class FlavorUpdate(Body):
     flavor: FlavorUpdateIn
 
 
-ExtraSpecs = dict[Key, Text255]
+ExtraSpecs = Metadata
 
 
 class FlavorExtraSpecs(Body):
@@ -100,9 +109,9 @@ class RemoveTenantAccess(Body):
 
 class KeypairIn(Body):
     name: Annotated[str, Meta(min_length=1, max_length=255)]
-    public_key: str | None = None
+    public_key: LongText | None = None
     type: Annotated[Literal["ssh", "x509"], since("2.2")] = "ssh"
-    user_id: Annotated[str | None, since("2.10")] = None
+    user_id: Annotated[Text255 | None, since("2.10")] = None
 
 
 class Keypair(Body):
@@ -115,7 +124,7 @@ class Keypair(Body):
 class NetworkIn(Body):
     uuid: Uuid | None = None
     port: Uuid | None = None
-    fixed_ip: str | None = None
+    fixed_ip: Address | None = None
     tag: Annotated[Tag | None, during(("2.32", "2.36"), ("2.42", None))] = None
 
 
@@ -126,20 +135,20 @@ class SecurityGroupIn(Body):
 class BlockDeviceIn(Body):
     source_type: Literal["volume", "image", "snapshot", "blank"] = "volume"
     destination_type: Literal["local", "volume"] | None = None
-    uuid: str | None = None
-    volume_id: str | None = None
-    snapshot_id: str | None = None
-    image_id: str | None = None
+    uuid: Text255 | None = None
+    volume_id: Text255 | None = None
+    snapshot_id: Text255 | None = None
+    image_id: Text255 | None = None
     volume_size: int | Literal[""] | None = None
-    boot_index: int | str | None = None
+    boot_index: int | Text255 | None = None
     delete_on_termination: Boolean = False
     device_name: Device | None = None
     device_type: Word | None = None
     disk_bus: Word | None = None
     guest_format: Word | None = None
-    no_device: bool | str | None = None
+    no_device: bool | Text255 | None = None
     tag: Annotated[Tag | None, during(("2.32", "2.32"), ("2.42", None))] = None
-    volume_type: Annotated[str | None, since("2.67")] = None
+    volume_type: Annotated[Text255 | None, since("2.67")] = None
 
     def __post_init__(self) -> None:
         settle(self, "delete_on_termination")
@@ -147,29 +156,29 @@ class BlockDeviceIn(Body):
 
 class ServerCreateIn(Body):
     name: ServerName
-    flavorRef: str | int
-    imageRef: str = ""
-    adminPass: str | None = None
+    flavorRef: Text255 | int
+    imageRef: Text255 = ""
+    adminPass: Password | None = None
     metadata: Metadata = {}
-    networks: list[NetworkIn] | Literal["auto", "none"] | UnsetType = UNSET
+    networks: Annotated[list[NetworkIn], Meta(max_length=MOST)] | Literal["auto", "none"] | UnsetType = UNSET
     disk_config: DiskConfig = field(name="OS-DCF:diskConfig", default="AUTO")
-    accessIPv4: str = ""
-    accessIPv6: str = ""
+    accessIPv4: Address = ""
+    accessIPv6: Address = ""
     availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    block_device_mapping_v2: list[BlockDeviceIn] = []
+    block_device_mapping_v2: Annotated[list[BlockDeviceIn], Meta(max_length=MOST)] = []
     config_drive: Boolean | None = None
     key_name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     min_count: Positive | None = None
     max_count: Positive | None = None
     return_reservation_id: Boolean = False
-    security_groups: list[SecurityGroupIn] = []
+    security_groups: Annotated[list[SecurityGroupIn], Meta(max_length=MOST)] = []
     user_data: LongText | None = None
-    personality: Annotated[list[dict[str, str]], during((None, "2.56"))] = []
+    personality: Annotated[Personality, during((None, "2.56"))] = []
     description: Annotated[Text255 | None, since("2.19")] = None
     tags: Annotated[list[Tag], Meta(max_length=50), since("2.52")] = []
-    trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
-    host: Annotated[str | None, since("2.74")] = None
-    hypervisor_hostname: Annotated[str | None, since("2.74")] = None
+    trusted_image_certificates: Annotated[Certificates | None, since("2.63")] = None
+    host: Annotated[Text255 | None, since("2.74")] = None
+    hypervisor_hostname: Annotated[Text255 | None, since("2.74")] = None
     hostname: Hostname | None = None
 
     def __post_init__(self) -> None:
@@ -179,9 +188,9 @@ class ServerCreateIn(Body):
 class SchedulerHints(msgspec.Struct, kw_only=True):
     """Hints that mean something here; others are accepted and ignored, as upstream does."""
 
-    group: str | None = None
-    same_host: str | Annotated[list[str], Meta(max_length=MOST_HINTED)] = []
-    different_host: str | Annotated[list[str], Meta(max_length=MOST_HINTED)] = []
+    group: Text255 | None = None
+    same_host: Text255 | Annotated[list[Text255], Meta(max_length=MOST_HINTED)] = []
+    different_host: Text255 | Annotated[list[Text255], Meta(max_length=MOST_HINTED)] = []
 
 
 class ServerCreate(Body):
@@ -193,8 +202,8 @@ class ServerCreate(Body):
 class ServerUpdateIn(Body):
     name: ServerName | UnsetType = UNSET
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
-    accessIPv4: str | UnsetType = UNSET
-    accessIPv6: str | UnsetType = UNSET
+    accessIPv4: Address | UnsetType = UNSET
+    accessIPv6: Address | UnsetType = UNSET
     description: Annotated[Text255 | UnsetType | None, since("2.19")] = UNSET
     hostname: Hostname | UnsetType = UNSET
 
@@ -208,7 +217,7 @@ class MetadataBody(Body):
 
 
 class MetadataItem(Body):
-    meta: Annotated[Metadata, Meta(min_length=1, max_length=1)]
+    meta: Annotated[Entries, Meta(min_length=1, max_length=1)]
 
 
 class Tags(Body):
@@ -227,19 +236,19 @@ class Reboot(Body):
 
 
 class RebuildIn(Body):
-    imageRef: Annotated[str, Meta(min_length=1)]
+    imageRef: Annotated[str, Meta(min_length=1, max_length=255)]
     name: ServerName | UnsetType = UNSET
-    adminPass: str | None = None
+    adminPass: Password | None = None
     metadata: Metadata | UnsetType = UNSET
     preserve_ephemeral: Boolean = False
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
-    accessIPv4: str | UnsetType = UNSET
-    accessIPv6: str | UnsetType = UNSET
-    personality: Annotated[list[dict[str, str]], during((None, "2.56"))] = []
+    accessIPv4: Address | UnsetType = UNSET
+    accessIPv6: Address | UnsetType = UNSET
+    personality: Annotated[Personality, during((None, "2.56"))] = []
     description: Annotated[Text255 | UnsetType | None, since("2.19")] = UNSET
-    key_name: Annotated[str | UnsetType | None, since("2.54")] = UNSET
+    key_name: Annotated[Text255 | UnsetType | None, since("2.54")] = UNSET
     user_data: Annotated[LongText | UnsetType | None, since("2.57")] = UNSET
-    trusted_image_certificates: Annotated[list[str] | None, since("2.63")] = None
+    trusted_image_certificates: Annotated[Certificates | None, since("2.63")] = None
     hostname: Hostname | UnsetType = UNSET
 
     def __post_init__(self) -> None:
@@ -288,7 +297,7 @@ class GroupNameIn(Body):
 
 
 class PasswordIn(Body):
-    adminPass: str
+    adminPass: Password
 
 
 class ChangePassword(Body):
@@ -321,7 +330,7 @@ class RemoveFloatingIp(Body):
 
 
 class ResizeIn(Body):
-    flavorRef: Annotated[str, Meta(min_length=1)] | int
+    flavorRef: Annotated[str, Meta(min_length=1, max_length=255)] | int
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
 
 
@@ -330,7 +339,7 @@ class Resize(Body):
 
 
 class RescueIn(Body):
-    adminPass: str | None = None
+    adminPass: Password | None = None
     rescue_image_ref: Uuid | None = None
 
 
@@ -339,7 +348,7 @@ class Rescue(Body):
 
 
 class UnshelveIn(Body):
-    availability_zone: Annotated[str | UnsetType | None, since("2.77")] = UNSET
+    availability_zone: Annotated[Text255 | UnsetType | None, since("2.77")] = UNSET
     host: Annotated[ServerId | None, since("2.91")] = None
 
 
@@ -349,7 +358,7 @@ class Unshelve(Body):
 
 class EvacuateIn(Body):
     host: ServerId | None = None
-    adminPass: str | None = None
+    adminPass: Password | None = None
     onSharedStorage: Annotated[Boolean | None, during((None, "2.13"))] = None
     force: Annotated[Boolean | None, during(("2.29", "2.67"))] = None
 
@@ -385,7 +394,7 @@ class ForceComplete(Body):
 
 
 class FixedIpIn(Body):
-    ip_address: str
+    ip_address: Address
 
 
 class InterfaceIn(Body):
@@ -416,10 +425,10 @@ class AttachVolume(Body):
 class UpdateAttachmentIn(Body):
     volumeId: Uuid
     delete_on_termination: Annotated[Boolean | None, since("2.85")] = None
-    id: Annotated[str | None, since("2.85")] = None
+    id: Annotated[Text255 | None, since("2.85")] = None
     device: Annotated[AttachDevice | None, since("2.85")] = None
-    serverId: Annotated[str | None, since("2.85")] = None
-    tag: Annotated[str | None, since("2.85")] = None
+    serverId: Annotated[Text255 | None, since("2.85")] = None
+    tag: Annotated[Text255 | None, since("2.85")] = None
 
     def __post_init__(self) -> None:
         settle(self, "delete_on_termination")
@@ -528,13 +537,17 @@ class QuotaClassSet(Body):
     quota_class_set: QuotaClassSetIn
 
 
+Rules = Annotated[dict[Literal["max_server_per_host"], Positive], Meta(max_length=1)]
+Policy = Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]
+
+
 class GroupIn(Body):
     name: Annotated[str, Meta(min_length=1, max_length=255)]
-    policies: list[Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]] | None = None
-    policy: Annotated[
-        Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"] | None, since("2.64")
+    policies: Annotated[list[Policy], Meta(max_length=10)] | None = None
+    policy: Annotated[Policy | None, since("2.64")] = None
+    rules: Annotated[
+        Annotated[dict[Literal["max_server_per_host"], Positive], Meta(max_length=1)] | None, since("2.64")
     ] = None
-    rules: Annotated[dict[Literal["max_server_per_host"], Positive] | None, since("2.64")] = None
 
 
 class ServerGroup(Body):
@@ -572,7 +585,7 @@ class RemoveHost(Body):
 
 
 class SetMetadataIn(Body):
-    metadata: dict[Key, Annotated[str, Meta(max_length=255)] | None]
+    metadata: Annotated[dict[Key, Text255 | None], Meta(max_length=MOST)]
 
 
 class SetMetadata(Body):

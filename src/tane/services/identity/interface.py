@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.finding import Finding
+from tane.held import Held
 from tane.services.identity.domain import authentication, catalog, guest_calls, guests, signatures, tokens
 from tane.services.identity.domain.bootstrap import bootstrap, publish
 from tane.services.identity.domain.ec2_tokens import EXPIRED, SignedCall, caller_of_ec2, caller_of_s3, project_of
@@ -27,6 +28,7 @@ from tane.web.errors import Forbidden, NotFound, Unauthorized
 __all__ = [
     "EXPIRED",
     "Delegation",
+    "Issued",
     "SignedCall",
     "acting",
     "add_guest",
@@ -40,6 +42,7 @@ __all__ = [
     "is_guest",
     "is_of_guests",
     "is_open",
+    "issued",
     "log_in",
     "owner",
     "project_named",
@@ -160,6 +163,21 @@ def _context(core: Core, valid: tokens.Token, token: str, request_id: str) -> Co
     return caller if own is None else dataclasses.replace(caller, site_admin=own)
 
 
+class Issued(msgspec.Struct, frozen=True):
+    """What tells a token that was valid when something was given out for it, without being good for anything."""
+
+    audit_id: str
+    epoch: int
+
+
+def issued(core: Core, ctx: Context) -> Issued | None:
+    """The token of a request; None where the caller had none, as who signs calls."""
+    if not ctx.token:
+        return None
+    payload = tokens.validate(core, ctx.token).payload
+    return Issued(payload.audit_ids[0], payload.epoch)
+
+
 class Delegation(msgspec.Struct, frozen=True):
     """For whom something is done when nobody is there: who authenticated, the project, and by what the rights came.
 
@@ -180,8 +198,11 @@ def delegation(tx: Tx, ctx: Context) -> Delegation:
     return Delegation(actor, ctx.project_id, ctx.trust_id, ctx.application_credential_id, ctx.access_token_id)
 
 
-def acting(core: Core, given: Delegation, request_id: str) -> Context:
-    """The caller behind a delegation, with the roles that he has now. :raises Unauthorized: he has none any more."""
+def acting(core: Core, given: Delegation, request_id: str, token: Issued | None = None) -> Context:
+    """The caller behind a delegation, with the roles that he has now.
+
+    :raises Unauthorized: he has none any more, or ``token`` was revoked since, by itself or with all of its user's.
+    """
     payload = tokens.Payload(
         given.user_id,
         ["token"],
@@ -200,6 +221,8 @@ def acting(core: Core, given: Delegation, request_id: str) -> Context:
             standing = tokens.stand(desk, payload)
         except Forbidden as error:
             raise Unauthorized(error.message) from None
+        if token is not None and (token.epoch != standing.epoch or tokens.is_revoked(desk, token.audit_id)):
+            raise Unauthorized("The token was revoked.")
         if standing.ends is not None and standing.ends <= desk.now:
             raise Unauthorized("What the rights came by has expired.")
     return _context(core, tokens.Token(payload, standing), "", request_id)
@@ -257,17 +280,20 @@ def endpoint_url(core: Core, project_id: str, service_type: str, region: str, in
     return None
 
 
-def of_nobody(tx: Tx, noun: str, counted: Mapping[str, int]) -> Iterator[Finding]:
-    """The doctor's finding that there are things (``counted`` by project) of projects that are no longer there: whoever
-    may delete a project may do so while something is in it."""
-    gone = sorted(counted.keys() - rows.there(tx, project, [*counted]))
-    if gone:
-        yield Finding(
-            "warning",
-            f"{sum(counted[one] for one in gone)} {noun}(s) are of projects that were deleted.",
-            "Nobody sees them, and nobody pays for them.",
-            f"openstack {noun} list --all-projects --project {gone[0]}, then delete",
-        )
+def of_nobody(tx: Tx, kinds: Iterable[Held]) -> Iterator[Finding]:
+    """The doctor's findings that there are things of projects that are no longer there: an administrator may delete a
+    project while something is in it."""
+    for kind in kinds:
+        counted = kind.by_project(tx)
+        counted.pop("", None)
+        gone = sorted(counted.keys() - rows.there(tx, project, [*counted]))
+        if gone:
+            yield Finding(
+                "warning",
+                f"{sum(counted[one] for one in gone)} {kind.noun}(s) are of projects that were deleted.",
+                "Nobody sees them, and nobody pays for them.",
+                f"{kind.listed.format(project=gone[0])}, then delete",
+            )
 
 
 def project_row(tx: Tx, project_id: str) -> Row[Any] | None:

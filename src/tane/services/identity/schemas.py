@@ -6,11 +6,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tane.web.codec import Body, LooseBody, Name, StrictBody
+from tane.web.codec import Body, LongText, LooseBody, Name, StrictBody, Text255
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+\Z")]
 UnsetOr = msgspec.UnsetType
 UNSET = msgspec.UNSET
+MOST_METHODS = 100
+MOST_ROLES = 100
+"""Roles that one request names."""
+MOST_RULES = 100
+"""Access rules of one application credential."""
+MOST_SIGNED = 10_000
+"""Parameters, or headers, of a call whose signature is asked for."""
+MOST_LIMITS = 1000
+"""Limits that one request makes."""
 
 
 class DomainRef(LooseBody):
@@ -52,7 +61,7 @@ class TotpMethod(LooseBody):
 
 
 class IdentityIn(LooseBody):
-    methods: list[str]
+    methods: Annotated[list[Text255], msgspec.Meta(max_length=MOST_METHODS)]
     password: PasswordMethod | None = None
     token: TokenMethod | None = None
     application_credential: AppCredentialMethod | None = None
@@ -100,7 +109,7 @@ Tags = Annotated[list[Tag], msgspec.Meta(max_length=80)]
 
 class DomainIn(LooseBody):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
     enabled: bool | UnsetOr = UNSET
     tags: Tags | UnsetOr = UNSET
     options: OptionsIn | UnsetOr = UNSET
@@ -112,7 +121,7 @@ class Domain(StrictBody):
 
 class ProjectIn(LooseBody):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
     enabled: bool | UnsetOr = UNSET
     domain_id: Id | UnsetOr | None = UNSET
     parent_id: Id | UnsetOr | None = UNSET
@@ -130,6 +139,10 @@ class ProjectTags(StrictBody):
 
 
 Flag = bool | UnsetOr | None
+FactorRules = Annotated[
+    list[Annotated[list[Text255], msgspec.Meta(min_length=1, max_length=MOST_METHODS)]],
+    msgspec.Meta(max_length=MOST_METHODS),
+]
 
 
 class UserOptions(Body):
@@ -141,13 +154,13 @@ class UserOptions(Body):
     ignore_user_inactivity: Flag = UNSET
     lock_password: Flag = UNSET
     multi_factor_auth_enabled: Flag = UNSET
-    multi_factor_auth_rules: list[Annotated[list[str], msgspec.Meta(min_length=1)]] | UnsetOr | None = UNSET
+    multi_factor_auth_rules: FactorRules | UnsetOr | None = UNSET
 
 
 class UserIn(LooseBody):
     name: Name | UnsetOr = UNSET
     password: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | UnsetOr | None = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
     enabled: bool | UnsetOr = UNSET
     domain_id: Id | UnsetOr | None = UNSET
     default_project_id: Id | UnsetOr | None = UNSET
@@ -169,7 +182,7 @@ class PasswordChange(StrictBody):
 
 class RoleIn(LooseBody):
     name: Name | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
     domain_id: Id | UnsetOr | None = UNSET
     options: OptionsIn | UnsetOr = UNSET
 
@@ -180,7 +193,7 @@ class Role(StrictBody):
 
 class GroupIn(LooseBody):
     name: Name | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
     domain_id: Id | UnsetOr | None = UNSET
 
 
@@ -188,10 +201,13 @@ class Group(StrictBody):
     group: GroupIn
 
 
+RegionId = Text255
+
+
 class RegionIn(LooseBody):
-    id: Annotated[str, msgspec.Meta(max_length=255)] | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
-    parent_region_id: str | UnsetOr | None = UNSET
+    id: RegionId | UnsetOr = UNSET
+    description: LongText | UnsetOr | None = UNSET
+    parent_region_id: RegionId | UnsetOr | None = UNSET
 
 
 class Region(StrictBody):
@@ -201,7 +217,7 @@ class Region(StrictBody):
 class ServiceIn(LooseBody):
     type: Name | UnsetOr = UNSET
     name: Annotated[str, msgspec.Meta(max_length=255)] | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
     enabled: bool | UnsetOr = UNSET
 
 
@@ -211,7 +227,6 @@ class Service(StrictBody):
 
 Interface = Literal["public", "internal", "admin"]
 Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[a-zA-Z0-9+.-]+:[^\x00-\x20\x7f]+\Z")]
-RegionId = Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class EndpointIn(LooseBody):
@@ -228,14 +243,14 @@ class Endpoint(StrictBody):
 
 
 class EndpointFilters(Body):
-    service_id: str | UnsetOr = UNSET
-    region_id: str | UnsetOr = UNSET
+    service_id: Text255 | UnsetOr = UNSET
+    region_id: Text255 | UnsetOr = UNSET
     interface: Interface | UnsetOr = UNSET
 
 
 class EndpointGroupIn(LooseBody):
     name: Name | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
     filters: EndpointFilters | UnsetOr | None = UNSET
 
 
@@ -246,7 +261,7 @@ class EndpointGroup(StrictBody):
 class NewEndpointGroupIn(LooseBody):
     name: Name
     filters: EndpointFilters
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
 
 
 class NewEndpointGroup(StrictBody):
@@ -255,7 +270,7 @@ class NewEndpointGroup(StrictBody):
 
 class PolicyIn(LooseBody):
     type: Name | UnsetOr = UNSET
-    blob: str | UnsetOr = UNSET
+    blob: LongText | UnsetOr = UNSET
 
 
 class Policy(StrictBody):
@@ -263,7 +278,7 @@ class Policy(StrictBody):
 
 
 class ConsumerIn(LooseBody):
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
 
 
 class Consumer(StrictBody):
@@ -271,7 +286,7 @@ class Consumer(StrictBody):
 
 
 class DomainConfig(StrictBody):
-    config: dict[str, Any]
+    config: Annotated[dict[Text255, Any], msgspec.Meta(max_length=100)]
 
 
 LimitValue = Annotated[int, msgspec.Meta(ge=-1, le=0x7FFFFFFF)]
@@ -282,11 +297,11 @@ class RegisteredLimitIn(Body):
     resource_name: Name
     default_limit: LimitValue
     region_id: RegionId | UnsetOr | None = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
 
 
 class RegisteredLimits(StrictBody):
-    registered_limits: Annotated[list[RegisteredLimitIn], msgspec.Meta(min_length=1)]
+    registered_limits: Annotated[list[RegisteredLimitIn], msgspec.Meta(min_length=1, max_length=MOST_LIMITS)]
 
 
 class RegisteredLimitChange(Body):
@@ -294,7 +309,7 @@ class RegisteredLimitChange(Body):
     resource_name: Name | UnsetOr = UNSET
     default_limit: LimitValue | UnsetOr = UNSET
     region_id: RegionId | UnsetOr | None = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
 
 
 class RegisteredLimit(StrictBody):
@@ -308,16 +323,16 @@ class LimitIn(Body):
     region_id: RegionId | UnsetOr | None = UNSET
     project_id: Id | UnsetOr | None = UNSET
     domain_id: Id | UnsetOr | None = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
 
 
 class Limits(StrictBody):
-    limits: Annotated[list[LimitIn], msgspec.Meta(min_length=1)]
+    limits: Annotated[list[LimitIn], msgspec.Meta(min_length=1, max_length=MOST_LIMITS)]
 
 
 class LimitChange(Body):
     resource_limit: LimitValue | UnsetOr = UNSET
-    description: str | UnsetOr | None = UNSET
+    description: LongText | UnsetOr | None = UNSET
 
 
 class Limit(StrictBody):
@@ -325,20 +340,23 @@ class Limit(StrictBody):
 
 
 class RoleNamed(LooseBody):
-    id: str | UnsetOr = UNSET
-    name: str | UnsetOr = UNSET
+    id: Text255 | UnsetOr = UNSET
+    name: Text255 | UnsetOr = UNSET
+
+
+Roles = Annotated[list[RoleNamed], msgspec.Meta(max_length=MOST_ROLES)]
 
 
 class TrustIn(LooseBody):
-    trustor_user_id: str
-    trustee_user_id: str
+    trustor_user_id: Text255
+    trustee_user_id: Text255
     impersonation: bool
-    project_id: str | None = None
-    expires_at: str | None = None
+    project_id: Text255 | None = None
+    expires_at: Text255 | None = None
     remaining_uses: Annotated[int, msgspec.Meta(ge=1, le=0x7FFFFFFF)] | None = None
     allow_redelegation: bool | None = None
     redelegation_count: Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)] | None = None
-    roles: list[RoleNamed] | None = None
+    roles: Roles | None = None
 
 
 class Trust(StrictBody):
@@ -346,11 +364,11 @@ class Trust(StrictBody):
 
 
 class RequestTokenRoles(StrictBody):
-    roles: Annotated[list[RoleNamed], msgspec.Meta(min_length=1)]
+    roles: Annotated[list[RoleNamed], msgspec.Meta(min_length=1, max_length=MOST_ROLES)]
 
 
 class AccessRuleIn(Body):
-    id: str | UnsetOr = UNSET
+    id: Text255 | UnsetOr = UNSET
     service: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetOr = UNSET
     path: Annotated[str, msgspec.Meta(max_length=225, pattern=r"^/[^\x00-\x1f\x7f]*\Z")] | UnsetOr = UNSET
     method: Literal["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"] | UnsetOr = UNSET
@@ -358,12 +376,12 @@ class AccessRuleIn(Body):
 
 class AppCredentialIn(LooseBody):
     name: Name
-    description: str | None = None
-    secret: str | None = None
-    expires_at: str | None = None
+    description: LongText | None = None
+    secret: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+    expires_at: Text255 | None = None
     unrestricted: bool | None = None
-    roles: list[RoleNamed] | None = None
-    access_rules: list[AccessRuleIn] | None = None
+    roles: Roles | None = None
+    access_rules: Annotated[list[AccessRuleIn], msgspec.Meta(max_length=MOST_RULES)] | None = None
 
 
 class AppCredential(StrictBody):
@@ -371,7 +389,7 @@ class AppCredential(StrictBody):
 
 
 class CredentialIn(LooseBody):
-    blob: str
+    blob: LongText
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     user_id: Id
     project_id: Id | None = None
@@ -382,7 +400,7 @@ class Credential(StrictBody):
 
 
 class CredentialChangeIn(LooseBody):
-    blob: str | UnsetOr = UNSET
+    blob: LongText | UnsetOr = UNSET
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | UnsetOr = UNSET
     user_id: Id | UnsetOr = UNSET
     project_id: Id | UnsetOr | None = UNSET
@@ -393,7 +411,7 @@ class CredentialChange(StrictBody):
 
 
 class Ec2Credential(StrictBody):
-    tenant_id: str
+    tenant_id: Text255
 
 
 class SignedCallIn(LooseBody):
@@ -404,8 +422,8 @@ class SignedCallIn(LooseBody):
     host: str = ""
     path: str = ""
     body_hash: str = ""
-    params: dict[str, Any] | None = None
-    headers: dict[str, Any] | None = None
+    params: Annotated[dict[str, Any], msgspec.Meta(max_length=MOST_SIGNED)] | None = None
+    headers: Annotated[dict[str, Any], msgspec.Meta(max_length=MOST_SIGNED)] | None = None
 
 
 class SignedCall(LooseBody):

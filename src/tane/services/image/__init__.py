@@ -1,6 +1,7 @@
 """Image (Glance v2)."""
 
 from tane.services.image.events import EVENTS
+from tane.services.image.held import HOLDS
 from tane.services.image.operations import OPERATIONS
 from tane.services.image.policies import RULES
 from tane.services.image.reconcilers import RECONCILERS
@@ -22,4 +23,5 @@ SERVICE = Service(
     catalog=(CatalogEntry("image", "glance", "/image"),),
     counted=(("images", "image"),),
     events=EVENTS,
+    holds=HOLDS,
 )

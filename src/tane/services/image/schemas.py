@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tane.web.codec import Body, LooseBody, Text255
+from tane.web.codec import Body, LongText, LooseBody, Text255
 
 UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
@@ -15,6 +15,8 @@ CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compr
 DiskFormat = Literal["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "ploop", "iso"]
 ContainerFormat = Literal["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"]
 Visibility = Literal["public", "community", "shared", "private"]
+MOST = 1000
+"""Entries of a list, or of the definitions in a namespace."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2147483647)]
 
 
@@ -30,7 +32,7 @@ class ImageFields(LooseBody):
     min_ram: Count | Unset = UNSET
     protected: bool | Unset = UNSET
     os_hidden: bool | Unset = UNSET
-    tags: list[Text255] | Unset = UNSET
+    tags: Annotated[list[Text255], msgspec.Meta(max_length=MOST)] | Unset = UNSET
 
 
 class ImageCreate(ImageFields):
@@ -42,7 +44,7 @@ class MemberCreate(LooseBody):
 
 
 class MemberUpdate(LooseBody):
-    status: str
+    status: Text255
 
 
 class ValidationData(Body):
@@ -66,10 +68,12 @@ class LocationCreate(LooseBody):
 
 
 class TaskCreate(LooseBody):
-    type: str
-    input: dict[str, Any]
+    type: Text255
+    input: Annotated[dict[Text255, Any], msgspec.Meta(max_length=MOST)]
 
 
+Names = Annotated[list[Text255], msgspec.Meta(max_length=MOST)]
+Values = Annotated[list[Any], msgspec.Meta(max_length=MOST)]
 PropertyKind = Literal["array", "boolean", "integer", "number", "object", "string"]
 Name80 = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 Positive = Annotated[int, msgspec.Meta(ge=0)]
@@ -84,23 +88,23 @@ class ReadOnly(Body):
 
 class PropertyItems(LooseBody):
     type: PropertyKind | None = None
-    enum: list[Any] | Unset = UNSET
+    enum: Values | Unset = UNSET
 
 
 class PropertyFields(LooseBody):
     """A property's JSON schema as metadata definitions have it."""
 
-    title: str
+    title: Text255
     type: PropertyKind | None
-    description: str | Unset = UNSET
-    operators: list[str] | Unset = UNSET
-    required: list[str] | Unset = UNSET
+    description: LongText | Unset = UNSET
+    operators: Names | Unset = UNSET
+    required: Names | Unset = UNSET
     default: Any = UNSET
     readonly: bool | Unset = UNSET
     minimum: float | Unset = UNSET
     maximum: float | Unset = UNSET
-    enum: list[Any] | Unset = UNSET
-    pattern: str | Unset = UNSET
+    enum: Values | Unset = UNSET
+    pattern: LongText | Unset = UNSET
     minLength: Positive | Unset = UNSET
     maxLength: Positive | Unset = UNSET
     confidential: bool | Unset = UNSET
@@ -117,18 +121,21 @@ class PropertyBody(PropertyFields, kw_only=True):
     updated_at: Any = UNSET
 
 
+Properties = Annotated[dict[Name80, PropertyFields], msgspec.Meta(max_length=MOST)]
+
+
 class ObjectFields(LooseBody):
     name: Name80
-    description: str | Unset = UNSET
-    required: list[str] | Unset = UNSET
-    properties: dict[Name80, PropertyFields] | Unset = UNSET
+    description: LongText | Unset = UNSET
+    required: Names | Unset = UNSET
+    properties: Properties | Unset = UNSET
 
 
 class ObjectBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
     name: Name80
-    description: str | Unset = UNSET
-    required: list[str] | Unset = UNSET
-    properties: dict[Name80, PropertyFields] | Unset = UNSET
+    description: LongText | Unset = UNSET
+    required: Names | Unset = UNSET
+    properties: Properties | Unset = UNSET
     self: Any = UNSET
     schema: Any = UNSET
 
@@ -137,12 +144,15 @@ class TagFields(LooseBody):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
+TagList = Annotated[list[TagFields], msgspec.Meta(max_length=MOST)]
+
+
 class TagBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class TagsBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
-    tags: list[TagFields] = []
+    tags: TagList = []
 
 
 class AssociationFields(LooseBody):
@@ -164,9 +174,9 @@ class NamespaceBody(ReadOnly, kw_only=True, forbid_unknown_fields=True):
     visibility: Literal["public", "private"] | Unset = UNSET
     protected: bool | Unset = UNSET
     owner: Text255 | Unset = UNSET
-    resource_type_associations: list[AssociationFields] = []
-    properties: dict[Name80, PropertyFields] = {}
-    objects: list[ObjectFields] = []
-    tags: list[TagFields] = []
+    resource_type_associations: Annotated[list[AssociationFields], msgspec.Meta(max_length=MOST)] = []
+    properties: Properties = {}
+    objects: Annotated[list[ObjectFields], msgspec.Meta(max_length=MOST)] = []
+    tags: TagList = []
     self: Any = UNSET
     schema: Any = UNSET

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tane.web.codec import Body
+from tane.web.codec import Body, Text255
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+MOST = 1000
+"""Attributes of a type, names of an object, metrics and resources in a batch."""
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
@@ -28,7 +30,7 @@ class ArchivePolicyIn(Body):
     name: Name
     definition: Definitions
     back_window: Count = 0
-    aggregation_methods: Annotated[list[str], Meta(max_length=500)] | None = None
+    aggregation_methods: Annotated[list[Text255], Meta(max_length=500)] | None = None
 
 
 class ArchivePolicyChange(Body):
@@ -55,7 +57,7 @@ class MetricIn(Body):
 
 class ResourceTypeIn(Body):
     name: Name
-    attributes: dict[str, Any] = {}
+    attributes: Annotated[dict[Text255, Any], Meta(max_length=MOST)] = {}
 
 
 class Free(Body):
@@ -79,7 +81,7 @@ class Samples(Body):
 
 
 class AttributeChange(Body):
-    op: str
+    op: Text255
     path: Annotated[str, Meta(max_length=255)]
     value: Any = None
 
@@ -99,7 +101,7 @@ class AttributeChanges(Body):
 
 
 class MetricIds(Body):
-    value: Annotated[list[str], Meta(max_length=2000)]
+    value: Annotated[list[Text255], Meta(max_length=2000)]
 
     @classmethod
     def plain(cls, data: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from tane.services.network.checks import CHECKS
 from tane.services.network.events import EVENTS
+from tane.services.network.held import HOLDS
 from tane.services.network.policies import RULES
 from tane.services.network.reconcilers import RECONCILERS
 from tane.services.network.routes import ROUTES
@@ -20,4 +21,5 @@ SERVICE = Service(
     counted=(("networks", "network"),),
     checks=CHECKS,
     events=EVENTS,
+    holds=HOLDS,
 )

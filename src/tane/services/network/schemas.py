@@ -13,6 +13,10 @@ from tane.web.codec import Body, LooseBody
 Text = Annotated[str, Meta(max_length=255)]
 Id = Annotated[str, Meta(min_length=1, max_length=36)]
 Owner = Annotated[str, Meta(max_length=64)]
+MOST_AT_ONCE = 1000
+"""Resources that one request makes."""
+MOST_ENTRIES = 1000
+"""Entries of a list in a resource. Where Neutron has a bound (routes, pools, pairs), it is smaller, in its words."""
 
 
 class Common(Body):
@@ -46,16 +50,16 @@ class NetworkIn(Common, kw_only=True):
     is_default: bool | UnsetType = UNSET
     mtu: int | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
-    network_type: str | UnsetType | None = field(default=UNSET, name="provider:network_type")
+    network_type: Text | UnsetType | None = field(default=UNSET, name="provider:network_type")
     physical_network: Text | UnsetType | None = field(default=UNSET, name="provider:physical_network")
     segmentation_id: int | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
     dns_domain: Text | UnsetType = UNSET
-    availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
+    availability_zone_hints: Annotated[list[Text], Meta(max_length=10)] | UnsetType = UNSET
 
 
 class Network(Bulk):
     network: NetworkIn | UnsetType = UNSET
-    networks: list[NetworkIn] | UnsetType = UNSET
+    networks: Annotated[list[NetworkIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class NetworkChange(Body):
@@ -69,7 +73,7 @@ PoolName = Annotated[str, Meta(min_length=1, max_length=255)]
 class SubnetPoolChangeIn(Body):
     name: PoolName | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
-    prefixes: list[str] | UnsetType = UNSET
+    prefixes: Annotated[list[Text], Meta(max_length=MOST_ENTRIES)] | UnsetType = UNSET
     min_prefixlen: PrefixLength | UnsetType = UNSET
     max_prefixlen: PrefixLength | UnsetType = UNSET
     default_prefixlen: PrefixLength | UnsetType = UNSET
@@ -80,7 +84,7 @@ class SubnetPoolChangeIn(Body):
 
 class SubnetPoolIn(SubnetPoolChangeIn, kw_only=True):
     name: PoolName
-    prefixes: list[str]
+    prefixes: Annotated[list[Text], Meta(max_length=MOST_ENTRIES)]
     shared: bool | UnsetType = UNSET
     project_id: Owner | UnsetType = UNSET
     tenant_id: Owner | UnsetType = UNSET
@@ -88,7 +92,7 @@ class SubnetPoolIn(SubnetPoolChangeIn, kw_only=True):
 
 class SubnetPool(Bulk):
     subnetpool: SubnetPoolIn | UnsetType = UNSET
-    subnetpools: list[SubnetPoolIn] | UnsetType = UNSET
+    subnetpools: Annotated[list[SubnetPoolIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class SubnetPoolChange(Body):
@@ -98,15 +102,15 @@ class SubnetPoolChange(Body):
 class SubnetIn(Common, kw_only=True):
     network_id: Id
     ip_version: Literal[4, 6] | UnsetType = UNSET
-    cidr: str | UnsetType | None = UNSET
-    gateway_ip: str | UnsetType | None = UNSET
-    allocation_pools: list[AddressRange] | UnsetType | None = UNSET
-    dns_nameservers: list[str] | UnsetType | None = UNSET
-    host_routes: list[StaticRoute] | UnsetType | None = UNSET
+    cidr: Text | UnsetType | None = UNSET
+    gateway_ip: Text | UnsetType | None = UNSET
+    allocation_pools: Annotated[list[AddressRange], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
+    dns_nameservers: Annotated[list[Text], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
+    host_routes: Annotated[list[StaticRoute], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
     enable_dhcp: bool | UnsetType = UNSET
     ipv6_ra_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
     ipv6_address_mode: Literal["dhcpv6-stateful", "dhcpv6-stateless", "slaac"] | UnsetType | None = UNSET
-    service_types: list[Text] | UnsetType = UNSET
+    service_types: Annotated[list[Text], Meta(max_length=MOST_ENTRIES)] | UnsetType = UNSET
     subnetpool_id: Id | UnsetType | None = UNSET
     use_default_subnetpool: bool | UnsetType = UNSET
     prefixlen: PrefixLength | UnsetType | None = UNSET
@@ -114,18 +118,18 @@ class SubnetIn(Common, kw_only=True):
 
 class Subnet(Bulk):
     subnet: SubnetIn | UnsetType = UNSET
-    subnets: list[SubnetIn] | UnsetType = UNSET
+    subnets: Annotated[list[SubnetIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class SubnetChangeIn(Body):
     name: Text | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
-    gateway_ip: str | UnsetType | None = UNSET
-    allocation_pools: list[AddressRange] | UnsetType | None = UNSET
-    dns_nameservers: list[str] | UnsetType | None = UNSET
-    host_routes: list[StaticRoute] | UnsetType | None = UNSET
+    gateway_ip: Text | UnsetType | None = UNSET
+    allocation_pools: Annotated[list[AddressRange], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
+    dns_nameservers: Annotated[list[Text], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
+    host_routes: Annotated[list[StaticRoute], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
     enable_dhcp: bool | UnsetType = UNSET
-    service_types: list[Text] | UnsetType = UNSET
+    service_types: Annotated[list[Text], Meta(max_length=MOST_ENTRIES)] | UnsetType = UNSET
 
 
 class SubnetChange(Body):
@@ -134,29 +138,32 @@ class SubnetChange(Body):
 
 class FixedIpIn(Body):
     subnet_id: Id | UnsetType | None = UNSET
-    ip_address: str | UnsetType | None = UNSET
+    ip_address: Text | UnsetType | None = UNSET
 
 
 class AddressPairIn(Body, kw_only=True):
-    ip_address: str
-    mac_address: str | None = None
+    ip_address: Text
+    mac_address: Text | None = None
+
+
+Profile = Annotated[dict[Text, Any], Meta(max_length=MOST_ENTRIES)]
 
 
 class PortChangeIn(Body):
     name: Text | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
     admin_state_up: bool | UnsetType = UNSET
-    mac_address: str | UnsetType | None = UNSET
-    fixed_ips: list[FixedIpIn] | UnsetType | None = UNSET
+    mac_address: Text | UnsetType | None = UNSET
+    fixed_ips: Annotated[list[FixedIpIn], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
     device_id: Text | UnsetType | None = UNSET
     device_owner: Text | UnsetType | None = UNSET
-    security_groups: list[Id] | UnsetType | None = UNSET
-    allowed_address_pairs: list[AddressPairIn] | UnsetType | None = UNSET
+    security_groups: Annotated[list[Id], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
+    allowed_address_pairs: Annotated[list[AddressPairIn], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     dns_name: Text | UnsetType | None = UNSET
     dns_domain: Text | UnsetType | None = UNSET
     binding_host: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
-    binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
+    binding_profile: Profile | UnsetType | None = field(default=UNSET, name="binding:profile")
     vnic_type: Literal["normal"] | UnsetType = field(default=UNSET, name="binding:vnic_type")
 
 
@@ -168,7 +175,7 @@ class PortIn(PortChangeIn, kw_only=True):
 
 class Port(Bulk):
     port: PortIn | UnsetType = UNSET
-    ports: list[PortIn] | UnsetType = UNSET
+    ports: Annotated[list[PortIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class PortChange(Body):
@@ -178,19 +185,19 @@ class PortChange(Body):
 class GatewayIn(Body):
     network_id: Id | UnsetType = UNSET
     enable_snat: bool | UnsetType = UNSET
-    external_fixed_ips: list[FixedIpIn] | UnsetType = UNSET
+    external_fixed_ips: Annotated[list[FixedIpIn], Meta(max_length=MOST_ENTRIES)] | UnsetType = UNSET
 
 
 class RouterIn(Common, kw_only=True):
     admin_state_up: bool | UnsetType = UNSET
     distributed: bool | UnsetType = UNSET
     external_gateway_info: GatewayIn | UnsetType | None = UNSET
-    availability_zone_hints: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
+    availability_zone_hints: Annotated[list[Text], Meta(max_length=10)] | UnsetType = UNSET
 
 
 class Router(Bulk):
     router: RouterIn | UnsetType = UNSET
-    routers: list[RouterIn] | UnsetType = UNSET
+    routers: Annotated[list[RouterIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class RouterChangeIn(Body):
@@ -199,7 +206,7 @@ class RouterChangeIn(Body):
     admin_state_up: bool | UnsetType = UNSET
     distributed: bool | UnsetType = UNSET
     external_gateway_info: GatewayIn | UnsetType | None = UNSET
-    routes: list[StaticRoute] | UnsetType | None = UNSET
+    routes: Annotated[list[StaticRoute], Meta(max_length=MOST_ENTRIES)] | UnsetType | None = UNSET
 
 
 class RouterChange(Body):
@@ -212,7 +219,7 @@ class RouterInterface(Body):
 
 
 class ExtraRoutesIn(LooseBody):
-    routes: list[StaticRoute]
+    routes: Annotated[list[StaticRoute], Meta(max_length=MOST_ENTRIES)]
 
 
 class ExtraRoutes(Body):
@@ -222,8 +229,8 @@ class ExtraRoutes(Body):
 class FloatingIpIn(Body, kw_only=True):
     floating_network_id: Id
     port_id: Id | UnsetType | None = UNSET
-    fixed_ip_address: str | UnsetType | None = UNSET
-    floating_ip_address: str | UnsetType | None = UNSET
+    fixed_ip_address: Text | UnsetType | None = UNSET
+    floating_ip_address: Text | UnsetType | None = UNSET
     subnet_id: Id | UnsetType | None = UNSET
     dns_name: Text | UnsetType = UNSET
     dns_domain: Text | UnsetType = UNSET
@@ -234,12 +241,12 @@ class FloatingIpIn(Body, kw_only=True):
 
 class FloatingIp(Bulk):
     floatingip: FloatingIpIn | UnsetType = UNSET
-    floatingips: list[FloatingIpIn] | UnsetType = UNSET
+    floatingips: Annotated[list[FloatingIpIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class FloatingIpChangeIn(Body):
     port_id: Id | UnsetType | None = UNSET
-    fixed_ip_address: str | UnsetType | None = UNSET
+    fixed_ip_address: Text | UnsetType | None = UNSET
     description: Text | UnsetType | None = UNSET
 
 
@@ -253,7 +260,7 @@ class SecurityGroupIn(Common, kw_only=True):
 
 class SecurityGroup(Bulk):
     security_group: SecurityGroupIn | UnsetType = UNSET
-    security_groups: list[SecurityGroupIn] | UnsetType = UNSET
+    security_groups: Annotated[list[SecurityGroupIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class SecurityGroupChangeIn(Body):
@@ -269,11 +276,11 @@ class SecurityGroupChange(Body):
 class RuleIn(Body, kw_only=True):
     security_group_id: Id
     direction: Literal["ingress", "egress"]
-    ethertype: str | UnsetType | None = UNSET
-    protocol: str | int | UnsetType | None = UNSET
-    port_range_min: int | str | UnsetType | None = UNSET
-    port_range_max: int | str | UnsetType | None = UNSET
-    remote_ip_prefix: str | UnsetType | None = UNSET
+    ethertype: Text | UnsetType | None = UNSET
+    protocol: Text | int | UnsetType | None = UNSET
+    port_range_min: int | Text | UnsetType | None = UNSET
+    port_range_max: int | Text | UnsetType | None = UNSET
+    remote_ip_prefix: Text | UnsetType | None = UNSET
     remote_group_id: Id | UnsetType | None = UNSET
     description: Text | UnsetType | None = UNSET
     project_id: Owner | UnsetType = UNSET
@@ -282,7 +289,7 @@ class RuleIn(Body, kw_only=True):
 
 class Rule(Bulk):
     security_group_rule: RuleIn | UnsetType = UNSET
-    security_group_rules: list[RuleIn] | UnsetType = UNSET
+    security_group_rules: Annotated[list[RuleIn], Meta(max_length=MOST_AT_ONCE)] | UnsetType = UNSET
 
 
 class AgentChangeIn(Body):

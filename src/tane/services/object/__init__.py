@@ -6,6 +6,7 @@ import time
 from tane.services.object.api.headers import error_document
 from tane.services.object.api.s3 import calls as s3
 from tane.services.object.domain.s3.errors import known
+from tane.services.object.interface import held
 from tane.services.object.policies import RULES
 from tane.services.object.reconcilers import RECONCILERS
 from tane.services.object.routes import AT_ROOT, ROUTES, S3_ROUTES
@@ -27,6 +28,7 @@ SERVICE = Service(
     error_shape=identity_shape,
     error_document=error_document,
     reconcilers=RECONCILERS,
+    holds_apart=held,
     raw_paths=True,
     own_admission=True,
     at_root=AT_ROOT,

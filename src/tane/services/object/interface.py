@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tane.core import Core
@@ -11,7 +12,20 @@ from tane.services.object.domain.inside import Gone, Shelf, Stored, find, put, r
 from tane.services.object.domain.vault import Vault
 from tane.services.object.store import copies, database, places
 
-__all__ = ["Gone", "Shelf", "Stored", "Vault", "container", "copies_on", "find", "measured", "put", "remove", "vault"]
+__all__ = [
+    "Gone",
+    "Shelf",
+    "Stored",
+    "Vault",
+    "container",
+    "copies_on",
+    "find",
+    "held",
+    "measured",
+    "put",
+    "remove",
+    "vault",
+]
 
 
 def copies_on(core: Core, host_id: str) -> int:
@@ -29,6 +43,14 @@ def container(core: Core, project_id: str, name: str) -> Any:
     with database.of(core).read() as tx:
         found = places.place(tx, RESELLER_PREFIX + project_id, name)
     return None if found is None or found.container_id is None else found
+
+
+def held(core: Core, project_ids: Sequence[str]) -> dict[str, int]:
+    """What accounts of projects hold, by noun."""
+    if not database.exists(core):
+        return {}
+    with database.of(core).read() as tx:
+        return {"container": places.containers_of_all(tx, [RESELLER_PREFIX + one for one in project_ids])}
 
 
 def measured(core: Core) -> list[Any]:

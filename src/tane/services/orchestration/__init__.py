@@ -4,6 +4,7 @@ from tane.services.orchestration.api.cfn import answers
 from tane.services.orchestration.api.cfn.errors import known
 from tane.services.orchestration.api.common import error_shape
 from tane.services.orchestration.events import EVENTS
+from tane.services.orchestration.held import HOLDS
 from tane.services.orchestration.operations import OPERATIONS
 from tane.services.orchestration.policies import CFN_RULES, RULES
 from tane.services.orchestration.reconcilers import RECONCILERS
@@ -22,6 +23,7 @@ SERVICE = Service(
     catalog=(CatalogEntry("orchestration", "heat", "/orchestration/v1/$(project_id)s"),),
     counted=(("stacks", "stack WHERE NOT deleted"),),
     events=EVENTS,
+    holds=HOLDS,
 )
 
 CFN = Service(

@@ -6,9 +6,14 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from tane.web.codec import LooseBody, Text255
+from tane.web.codec import LongText, LooseBody, Text255
 
-Document = str | dict[str, Any] | None
+MOST_FILES = 10_000
+MOST = 1000
+"""Entries of a list, sections of a document."""
+Values = Annotated[dict[Text255, Any], Meta(max_length=MOST_FILES)]
+Document = str | Annotated[dict[Text255, Any], Meta(max_length=MOST)] | None
+"""As text, or parsed. Its size is the body's, and counts for what the project's stacks may keep."""
 FileName = Annotated[str, Meta(max_length=1024)]
 Reason = Annotated[str, Meta(max_length=4096)]
 
@@ -17,26 +22,26 @@ class Template(LooseBody):
     """A template with what belongs to it. ``files`` are all that it may refer to: nothing is fetched."""
 
     template: Document = None
-    template_url: str | None = None
-    files: dict[FileName, Any] | None = None
+    template_url: LongText | None = None
+    files: Annotated[dict[FileName, Any], Meta(max_length=MOST_FILES)] | None = None
     environment: Document = None
-    environment_files: list[FileName] | None = None
-    files_container: str | None = None
-    parameters: dict[str, Any] | None = None
+    environment_files: Annotated[list[FileName], Meta(max_length=MOST)] | None = None
+    files_container: FileName | None = None
+    parameters: Values | None = None
 
 
 class Stack(Template):
-    stack_name: str | None = None
+    stack_name: LongText | None = None
     disable_rollback: bool | UnsetType = UNSET
     delete_on_failure: bool = False
-    timeout_mins: int | str | None = None
-    tags: str | None = None
+    timeout_mins: int | Text255 | None = None
+    tags: LongText | None = None
     adopt_stack_data: Document = None
 
 
 class StackUpdate(Stack):
     converge: bool = False
-    clear_parameters: list[str] | None = None
+    clear_parameters: Annotated[list[Text255], Meta(max_length=MOST_FILES)] | None = None
 
 
 class Actions(LooseBody):
@@ -59,13 +64,17 @@ class MarkUnhealthy(LooseBody):
     resource_status_reason: Text255 = ""
 
 
+Ports = Annotated[list[Annotated[dict[Text255, Any], Meta(max_length=MOST)]], Meta(max_length=MOST)]
+"""Inputs, or outputs."""
+
+
 class SoftwareConfig(LooseBody):
     name: Text255 = ""
     group: Text255 = "Heat::Ungrouped"
     config: Any = None
-    inputs: list[dict[str, Any]] | None = None
-    outputs: list[dict[str, Any]] | None = None
-    options: dict[str, Any] | None = None
+    inputs: Ports | None = None
+    outputs: Ports | None = None
+    options: Values | None = None
 
 
 class SoftwareDeployment(LooseBody):
@@ -75,7 +84,7 @@ class SoftwareDeployment(LooseBody):
     action: Annotated[str, Meta(max_length=16)] = "CREATE"
     status: Annotated[str, Meta(max_length=16)] = "COMPLETE"
     status_reason: Reason = ""
-    input_values: dict[str, Any] | None = None
+    input_values: Values | None = None
     stack_user_project_id: Annotated[str, Meta(max_length=64)] | None = None
 
 
@@ -84,5 +93,5 @@ class SoftwareDeploymentChange(LooseBody):
     action: Annotated[str, Meta(max_length=16)] | UnsetType = UNSET
     status: Annotated[str, Meta(max_length=16)] | UnsetType = UNSET
     status_reason: Reason | UnsetType = UNSET
-    input_values: dict[str, Any] | UnsetType = UNSET
-    output_values: dict[str, Any] | UnsetType = UNSET
+    input_values: Values | UnsetType = UNSET
+    output_values: Values | UnsetType = UNSET

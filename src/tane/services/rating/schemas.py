@@ -108,7 +108,7 @@ class ModuleState(Body):
 
 class ResourceIn(Body):
     service: Name
-    desc: dict[Text, Any] = {}
+    desc: Annotated[dict[Text, Any], Meta(max_length=1000)] = {}
     volume: Decimal = Decimal(1)
 
 

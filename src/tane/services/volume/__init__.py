@@ -3,6 +3,7 @@
 from tane.services.volume.api.infrastructure import VERSIONS
 from tane.services.volume.checks import CHECKS
 from tane.services.volume.events import EVENTS
+from tane.services.volume.held import HOLDS
 from tane.services.volume.operations import OPERATIONS
 from tane.services.volume.policies import RULES
 from tane.services.volume.reconcilers import RECONCILERS
@@ -29,4 +30,5 @@ SERVICE = Service(
     counted=(("volumes", "volume"),),
     checks=CHECKS,
     events=EVENTS,
+    holds=HOLDS,
 )

@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 
 from tane.db import Tx
 from tane.finding import Finding
-from tane.services.identity import interface as identity
 from tane.services.volume.tables import volume
 
 
@@ -24,10 +23,4 @@ def in_error(tx: Tx) -> Iterator[Finding]:
         )
 
 
-def of_nobody(tx: Tx) -> Iterator[Finding]:
-    """What is left of projects that were deleted."""
-    counted = select(volume.c.project_id, func.count().label("many")).group_by(volume.c.project_id)
-    yield from identity.of_nobody(tx, "volume", {row.project_id: row.many for row in tx.all(counted)})
-
-
-CHECKS = (in_error, of_nobody)
+CHECKS = (in_error,)

@@ -10,7 +10,9 @@ from tane.web.codec import Body, LooseBody, Text255, Uuid, since
 
 UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
-Metadata = dict[str, str]
+MOST = 1000
+Metadata = Annotated[dict[str, str], msgspec.Meta(max_length=MOST)]
+"""How long keys and values may be is told in Cinder's words, by the domain."""
 Name = Annotated[str, msgspec.Meta(max_length=255)] | None
 Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 ServiceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
@@ -19,22 +21,22 @@ ServiceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 class VolumeIn(LooseBody):
     """``source_volid``, ``snapshot_id`` and ``imageRef`` name the source; without one the volume is empty."""
 
-    size: int | str | None = None
+    size: int | Text255 | None = None
     name: Name = None
     display_name: Name = None
     description: Name = None
     display_description: Name = None
     volume_type: Name = None
-    imageRef: str | None = None
-    image_id: str | None = None
-    snapshot_id: str | None = None
-    source_volid: str | None = None
+    imageRef: Text255 | None = None
+    image_id: Text255 | None = None
+    snapshot_id: Text255 | None = None
+    source_volid: Text255 | None = None
     availability_zone: Name = None
     metadata: Metadata | None = None
-    multiattach: bool | str | None = None
-    consistencygroup_id: str | None = None
-    group_id: Annotated[str | None, since("3.13")] = None
-    backup_id: Annotated[str | None, since("3.47")] = None
+    multiattach: bool | Text255 | None = None
+    consistencygroup_id: Text255 | None = None
+    group_id: Annotated[Text255 | None, since("3.13")] = None
+    backup_id: Annotated[Text255 | None, since("3.47")] = None
 
 
 class VolumeCreate(LooseBody):
@@ -59,7 +61,7 @@ class SnapshotIn(LooseBody):
     description: Name = None
     display_name: Name = None
     display_description: Name = None
-    force: bool | str | None = None
+    force: bool | Text255 | None = None
     metadata: Metadata | None = None
 
 
@@ -158,7 +160,7 @@ class TransferCreate(Body):
 
 
 class Acceptance(Body):
-    auth_key: str | int
+    auth_key: Text255 | int
 
 
 class TransferAccept(Body):
@@ -249,7 +251,7 @@ class GroupUpdate(Body):
 
 
 class GroupDeletion(Body):
-    delete_volumes: bool | str | None = msgspec.field(name="delete-volumes", default=None)
+    delete_volumes: bool | Text255 | None = msgspec.field(name="delete-volumes", default=None)
 
 
 class GroupDelete(Body):
@@ -277,11 +279,11 @@ class GroupSnapshotCreate(Body):
 class QosSpecs(Body):
     """``name`` and ``consumer`` stand among the keys of free choice."""
 
-    qos_specs: dict[str, str | int]
+    qos_specs: Annotated[dict[str, str | int], msgspec.Meta(max_length=MOST)]
 
 
 class QosKeys(Body):
-    keys: list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]]
+    keys: Annotated[list[Ref], msgspec.Meta(max_length=MOST)]
 
 
 class DefaultTypeIn(Body):
@@ -309,18 +311,18 @@ class RemoveAccess(Body):
 
 
 class QuotaUpdate(LooseBody):
-    quota_set: dict[str, Any]
+    quota_set: Annotated[dict[Text255, Any], msgspec.Meta(max_length=MOST)]
 
 
 class QuotaClassUpdate(LooseBody):
-    quota_class_set: dict[str, Any]
+    quota_class_set: Annotated[dict[Text255, Any], msgspec.Meta(max_length=MOST)]
 
 
 class AttachmentIn(LooseBody):
     volume_uuid: Uuid
     instance_uuid: Uuid | None = None
-    connector: dict[str, Any] | None = None
-    mode: Annotated[str | None, since("3.54")] = None
+    connector: Annotated[dict[Text255, Any], msgspec.Meta(max_length=MOST)] | None = None
+    mode: Annotated[Text255 | None, since("3.54")] = None
 
 
 class AttachmentCreate(LooseBody):
@@ -328,7 +330,7 @@ class AttachmentCreate(LooseBody):
 
 
 class AttachmentChange(LooseBody):
-    connector: dict[str, Any]
+    connector: Annotated[dict[Text255, Any], msgspec.Meta(max_length=MOST)]
 
 
 class AttachmentUpdate(LooseBody):
@@ -344,9 +346,9 @@ class ExtendAction(Body):
 
 
 class ResetStatus(LooseBody):
-    status: str | None = None
-    attach_status: str | None = None
-    migration_status: str | None = None
+    status: Text255 | None = None
+    attach_status: Text255 | None = None
+    migration_status: Text255 | None = None
 
 
 class ResetStatusAction(Body):
@@ -354,7 +356,7 @@ class ResetStatusAction(Body):
 
 
 class SnapshotStatus(LooseBody):
-    status: str
+    status: Text255
 
 
 class SnapshotStatusAction(Body):
@@ -414,7 +416,7 @@ class Attach(LooseBody):
     mountpoint: Text255
     instance_uuid: Uuid | None = None
     host_name: Text255 | None = None
-    mode: str = "rw"
+    mode: Text255 = "rw"
 
 
 class AttachAction(Body):
@@ -472,5 +474,5 @@ class ServiceChange(Body):
     host: ServiceName
     binary: ServiceName | Unset = UNSET
     service: ServiceName | Unset = UNSET
-    cluster: str | None = None
+    cluster: Text255 | None = None
     disabled_reason: Text255 | None = None

@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tane.services.compute.schemas import Metadata
+from tane.services.compute.schemas import MOST, Metadata
 from tane.web.codec import Body, LooseBody, Text255, Uuid
 
 GroupName = Annotated[str, Meta(min_length=1, max_length=255)]
 Number = int | Annotated[str, Meta(max_length=6, pattern=r"^-?[0-9]+\Z")] | None
 
 
+Digits = Annotated[str, Meta(max_length=32, pattern=r"^0*[1-9][0-9]{0,8}\Z")]
 Switch = Literal["enable", "disable", "Enable", "Disable", "ENABLE", "DISABLE"]
 
 
@@ -56,13 +57,15 @@ class SecurityGroupRule(Body):
 class VolumeIn(Body):
     """``size`` in GiB."""
 
-    size: Annotated[int, Meta(ge=1, le=0x7FFFFFFF)] | Annotated[str, Meta(pattern=r"^0*[1-9][0-9]{0,8}\Z")]
+    size: (
+        Annotated[int, Meta(ge=1, le=0x7FFFFFFF)] | Annotated[str, Meta(max_length=32, pattern=r"^0*[1-9][0-9]{0,8}\Z")]
+    )
     display_name: Text255 | None = None
     display_description: Text255 | None = None
     snapshot_id: Uuid | None = None
     volume_type: Text255 | None = None
     availability_zone: Text255 | None = None
-    metadata: dict[Text255, Text255] | None = None
+    metadata: Annotated[dict[Text255, Text255], Meta(max_length=MOST)] | None = None
 
 
 class Volume(Body):

@@ -35,6 +35,13 @@ LOOK_SECONDS = 15.0
 RULE = "os_compute_api:os-remote-consoles"
 
 
+class Given(msgspec.Struct, frozen=True):
+    """For whom a console's token was made, and by which token of identity he asked."""
+
+    by: identity.Delegation
+    token: identity.Issued | None
+
+
 async def open_console(core: Core, ctx: Context, server_id: str, protocol: str, console_type: str) -> str:
     """A new token for the screen, or the serial console, of a running server; the host is asked while the caller waits.
 
@@ -81,6 +88,7 @@ def _of_running(core: Core, server_id: str, host_id: str | None, console_type: s
 
 def _new_token(core: Core, ctx: Context, server_id: str, console_type: str) -> str:
     token = secrets.token_urlsafe(32)
+    issued = identity.issued(core, ctx)
     with core.db.write() as tx:
         require(tx, ctx, server_id)
         consoles.remove_expired(tx)
@@ -89,7 +97,7 @@ def _new_token(core: Core, ctx: Context, server_id: str, console_type: str) -> s
             token_hash=_hash(token),
             server_id=server_id,
             console_type=console_type,
-            delegation=msgspec.to_builtins(identity.delegation(tx, ctx)),
+            delegation=msgspec.to_builtins(Given(identity.delegation(tx, ctx), issued)),
             expires_at=tx.now + timedelta(seconds=core.config.console_token_ttl),
         )
     return token
@@ -105,14 +113,15 @@ def of_token(core: Core, token: str) -> Row[Any] | None:
 
 def may_still(core: Core, found: Row[Any]) -> bool:
     """Whether who got the token of a console has the rights to it that are asked of a new one: users are disabled and
-    lose their roles while a console is open, which no request ends."""
+    lose their roles, and log out, while a console is open, which no request ends."""
     if found.delegation is None:
         return False
     try:
-        now = identity.acting(core, msgspec.convert(found.delegation, identity.Delegation), "")
+        given = msgspec.convert(found.delegation, Given)
+        now = identity.acting(core, given.by, "", given.token)
         with core.db.read() as tx:
             require(tx, now, found.server_id)
-    except (Unauthorized, NotFound):
+    except (Unauthorized, NotFound, msgspec.ValidationError):
         return False
     return core.policy.allows(RULE, now)
 

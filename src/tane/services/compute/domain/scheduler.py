@@ -161,6 +161,8 @@ def _told(reason: str) -> str:
     """A refusal as a tenant may read it: without names of hosts, numbers of theirs, and administrators' words."""
     if reason.startswith("disabled"):
         return "disabled"
+    if " the trait " in reason:
+        return "excluded by its traits"
     if reason.startswith("in zone"):
         return "in another zone"
     if " wanted, " in reason:

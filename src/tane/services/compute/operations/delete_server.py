@@ -44,11 +44,17 @@ async def forget(run: Run[ServerParams]) -> None:
             task_state=None,
             power_state=NOSTATE,
             terminated_at=tx.now,
-            # Secrets that only a living server needs; the rest of the row is history.
+            # Secrets, and what only a living server needs; the rest of the row is history.
             admin_pass=None,
             told_password=None,
             user_data=None,
+            metadata={},
+            description=None,
+            public_key=None,
+            image_properties={},
+            locked_reason=None,
         )
+        servers.forget_parts(tx, row.id)
 
     await run.write(write)
 

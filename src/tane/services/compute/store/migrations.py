@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.engine import Row
 
-from tane.db import Tx
+from tane.db import Tx, kept
 from tane.db.paging import page
 from tane.services.compute.tables import migration, server
 
@@ -18,9 +18,14 @@ LIVE = ("preparing", "running")
 """States of a live migration whose server is still where it was."""
 OPEN = ("migrating", "post-migrating", "finished", "confirming", "reverting", *LIVE)
 """States in which something is still claimed, or set aside, at the source."""
+MOST_OVER = 100
+"""Those of a server that are over, and told of."""
 
 
 def add(tx: Tx, **values: Any) -> None:
+    """What failed stays as long as its server: it may be set aside somewhere by its name."""
+    over = and_(migration.c.server_id == values["server_id"], migration.c.status.not_in((*OPEN, "error")))
+    kept.forget_oldest(tx, over, migration.c.created_at, migration.c.id, MOST_OVER - 1)
     tx.insert(migration, created_at=tx.now, updated_at=tx.now, **values)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Select, and_, delete, exists, func, insert, not_, or_, select
 from sqlalchemy.engine import Row
 
-from tane.db import Tx
+from tane.db import Tx, kept
 from tane.db.paging import page
-from tane.services.compute.tables import server, server_tag
+from tane.services.compute.tables import block_device, console_token, nic_tag, server, server_tag
 
 Order = Sequence[tuple[Column[Any], bool]]
 
@@ -147,9 +147,18 @@ def _existed(start: datetime, end: datetime, project_id: str | None) -> Select[A
     return statement if project_id is None else statement.where(server.c.project_id == project_id)
 
 
-def forget_deleted(tx: Tx, before: datetime) -> int:
-    """Delete the rows of servers that were deleted before a moment; returns how many."""
-    return tx.count(delete(server).where(server.c.deleted, server.c.terminated_at < before))
+def forget_deleted(tx: Tx, before: datetime, most: int) -> int:
+    """Delete the rows of servers that were deleted before a moment, and of each project's those beyond its newest
+    ``most``; returns how many. It is to be called again as long as it finds some."""
+    forgotten = tx.count(delete(server).where(server.c.deleted, server.c.terminated_at < before))
+    columns = (server.c.project_id, server.c.terminated_at, server.c.id)
+    return forgotten + kept.forget_oldest_of_each(tx, server.c.deleted, *columns, most)
+
+
+def forget_parts(tx: Tx, server_id: str) -> None:
+    """What hangs on a server that is deleted, and nobody asks for any more."""
+    for table in (server_tag, nic_tag, block_device, console_token):
+        tx.execute(delete(table).where(table.c.server_id == server_id))
 
 
 # ------------------------------------------------------------------------------------------------------------ tags

@@ -198,27 +198,27 @@ def command(told: Mapping[str, Any], alarm_id: str = "") -> str | None:
     none: its language of conditions has no quotes.
     """
     kind = str(told["type"])
-    parts = [f"openstack alarm update {forms.quoted(alarm_id)}" if alarm_id else "openstack alarm create"]
+    parts = ["openstack alarm update", forms.operand(alarm_id)] if alarm_id else ["openstack alarm create"]
     parts.append(f"--type {kind}")
     named = (name for name in ("name", "severity", "description") if told.get(name) is not None)
-    parts += [f"--{name} {forms.quoted(told[name])}" for name in named]
+    parts += [forms.option(f"--{name}", told[name]) for name in named]
     rule = told[f"{kind}_rule"]
     if kind == "composite":
-        parts.append(f"--composite-rule {forms.quoted(json.dumps(rule))}")
+        parts.append(forms.option("--composite-rule", json.dumps(rule)))
     elif kind == "event":
-        parts.append(f"--event-type {forms.quoted(rule['event_type'])}")
+        parts.append(forms.option("--event-type", rule["event_type"]))
         query = [f"{one['field']}{SIGNS[one['op']]}{one['type'] or 'string'}::{one['value']}" for one in rule["query"]]
         if any(";" in one for one in query):
             return None
-        parts += [f"--query {forms.quoted(';'.join(query))}"] if query or alarm_id else []
+        parts += [forms.option("--query", ";".join(query))] if query or alarm_id else []
     else:
         shown = {name: rule[name] for name in (*COMPARED, "threshold")} if alarm_id else rule
-        parts += [f"--{name.replace('_', '-')} {forms.quoted(value)}" for name, value in shown.items()]
+        parts += [forms.option(f"--{name.replace('_', '-')}", value) for name, value in shown.items()]
     if alarm_id:
-        return " ".join(parts)
+        return forms.line(parts)
     for name in ("alarm_actions", "ok_actions"):
-        parts += [f"--{name[:-1].replace('_', '-')} {forms.quoted(one)}" for one in told.get(name, ())]
-    return " ".join(parts)
+        parts += [forms.option(f"--{name[:-1].replace('_', '-')}", one) for one in told.get(name, ())]
+    return forms.line(parts)
 
 
 SIGNS = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}

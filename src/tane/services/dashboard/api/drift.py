@@ -60,8 +60,8 @@ def _page(visit: Visit, stack_id: str, row: Row, told: Mapping[str, Any]) -> Res
         more=max(len(shown) - MOST_ROWS, 0),
         counts=[(visit.words(title), tone, len(by_state[state])) for state, title, tone in STATES if by_state[state]],
         drifted=told["stack_drift_status"] == "DRIFTED",
-        command=f"./tane stack drift {forms.quoted(name)}",
-        mending=f"openstack stack update --existing --converge {forms.quoted(name)}",
+        command=forms.line(["./tane stack drift", forms.operand(name)]),
+        mending=forms.line(["openstack stack update --existing --converge", forms.operand(name)]),
     )
 
 

@@ -64,7 +64,7 @@ def _page(visit: Visit, stack_id: str, row: Row) -> Response:
         state=state,
         picture=graphs.draw(nodes),
         nodes=nodes,
-        command=f"openstack stack resource list {forms.quoted(name)}",
+        command=forms.line(["openstack stack resource list", forms.operand(name)]),
     )
 
 

@@ -9,7 +9,7 @@ from tane.services.dashboard.api.incoming import read
 from tane.services.dashboard.api.special import DOWNLOAD, attachment
 from tane.services.dashboard.api.visit import PREFIX, Visit, check_form, waiting
 from tane.services.dashboard.domain import terraform
-from tane.services.dashboard.domain.forms import quoted
+from tane.services.dashboard.domain.forms import line, operand
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
@@ -79,7 +79,7 @@ async def objects(visit: Visit) -> Response:
         versions=versions,
         keeping=await sharing.keeping(visit, name),
         hours=sharing.HOURS,
-        command=f"openstack object list {quoted(name)}",
+        command=line(["openstack object list", operand(name)]),
         block=terraform.written(terraform.made("objects", "create", terraform.Asked({}, {"container": name}, {}))),
     )
 

@@ -122,7 +122,7 @@ def show(visit: Visit) -> Response:
 
 def _command_of_show(kind: Kind, resource_id: str) -> str:
     return (
-        kind.command.replace(" list", " show", 1).split(" --")[0] + f" {forms.quoted(forms.known(resource_id))}"
+        forms.line([kind.command.replace(" list", " show", 1).split(" --")[0], forms.operand(forms.known(resource_id))])
         if kind.command
         else ""
     )

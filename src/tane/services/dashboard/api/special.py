@@ -56,7 +56,7 @@ async def serial(visit: Visit, server_id: str, row: Row) -> Response:
         kind=_kind("servers"),
         id=server_id,
         label=str(row.get("name", "")),
-        command=f"openstack console url show --serial {forms.quoted(server_id)}",
+        command=forms.line(["openstack console url show --serial", forms.operand(server_id)]),
     )
 
 
@@ -302,7 +302,7 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
     """The end of what a server wrote to its console."""
     call = Call.of("compute POST /v2.1/servers/{id}/action")
     answer = await visit.ask(call, {"os-getConsoleOutput": {"length": LINES}}, id=server_id)
-    command = f"openstack console log show {forms.quoted(server_id)}"
+    command = forms.line(["openstack console log show", forms.operand(server_id)])
     text, label = str(answer.get("output") or ""), str(row.get("name", ""))
     return await visit.core.in_thread(
         visit.page,
@@ -320,7 +320,7 @@ async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     """The template a stack was made from."""
     answer = await visit.ask(Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template"), id=stack_id)
     text = await visit.core.in_thread(_written, answer)
-    command = f"openstack stack template show {forms.quoted(stack_id.rpartition(':')[2])}"
+    command = forms.line(["openstack stack template show", forms.operand(stack_id.rpartition(":")[2])])
     label, what = str(row.get("stack_name", "")), visit.words("Template")
     return await visit.core.in_thread(
         visit.page, "text.html", kind=_kind("stacks"), id=stack_id, label=label, what=what, text=text, command=command

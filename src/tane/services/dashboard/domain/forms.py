@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -193,14 +193,17 @@ def command(action: Action, found: Values, ids: Mapping[str, str], *, typed: boo
 
     ``typed``: with what a form holds, so that what was left empty and need not be there is left out.
     """
-    parts = [_filled(action.command, ids)]
+    parts = _filled(action.command, ids)
     for field in action.fields:
         if not field.option or (field.folded and field.name not in found):
             continue
         if typed and not field.required and field.name not in found:
             continue
         if "{}" in field.option:
-            parts += [field.option.format(quoted(found[field.name]))] if field.name in found else []
+            if field.name in found:
+                name, _, place = field.option.rpartition(" ")
+                value = found[field.name]
+                parts.append(option(name, value) if place == "{}" else field.option.format(quoted(value)))
             continue
         if field.kind == "password":
             parts.append(field.option if field.option.endswith("-prompt") else f"{field.option} <{field.name}>")
@@ -214,10 +217,10 @@ def command(action: Action, found: Values, ids: Mapping[str, str], *, typed: boo
         if isinstance(value, bool):
             parts.append(field.option if value else field.off)
         elif field.option == "-":
-            parts.append(quoted(value))
+            parts.append(operand(value))
         else:
-            parts.extend(f"{field.option} {quoted(one)}" for one in _several(value))
-    return " ".join(part for part in parts if part)
+            parts.extend(option(field.option, one) for one in _several(value))
+    return line(parts)
 
 
 def _several(value: Any) -> list[str]:
@@ -234,13 +237,48 @@ def quoted(value: Any) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+class Operand(str):
+    """A quoted value that stands for itself in a command, not behind an option."""
+
+    __slots__ = ()
+
+
+def operand(value: Any) -> Operand:
+    """A value for :func:`line`, which takes care that none is read as an option."""
+    return Operand(quoted(value))
+
+
+def option(name: str, value: Any) -> str:
+    """An option with its value; one that begins with a dash is tied to it, else it were an option itself."""
+    return f"{name}{'=' if str(value).startswith('-') else ' '}{quoted(value)}"
+
+
+def line(words: Iterable[str]) -> str:
+    """The words of a command. Names are other people's choice: where one begins with a dash, all operands come last,
+    behind the ``--`` after which nothing is an option (POSIX, utility syntax guideline 10)."""
+    kept = [word for word in words if word]
+    operands = [word for word in kept if isinstance(word, Operand)]
+    if not any(word.lstrip("'").startswith("-") for word in operands):
+        return " ".join(kept)
+    return " ".join([*(word for word in kept if not isinstance(word, Operand)), "--", *operands])
+
+
 def known(resource_id: str) -> str:
     """An id as the command line takes it: of a stack, whose address is its name and id, the id."""
     return resource_id.rpartition(":")[2] if re.fullmatch(r"[^:]+:[0-9a-f-]{36}", resource_id) else resource_id
 
 
-def _filled(text: str, ids: Mapping[str, str]) -> str:
-    return re.sub(r"{(\w+)}", lambda match: quoted(ids[match[1]]) if ids.get(match[1]) else f"<{match[1]}>", text)
+def _filled(text: str, ids: Mapping[str, str]) -> list[str]:
+    """The words of a command, with what is known of ``{name}`` in them."""
+    words: list[str] = []
+    for word in text.split(" "):
+        name = word[1:-1] if re.fullmatch(r"{\w+}", word) else ""
+        filled = re.sub(r"{(\w+)}", lambda match: quoted(ids[match[1]]) if ids.get(match[1]) else f"<{match[1]}>", word)
+        if name and ids.get(name) and words and words[-1].startswith("--"):
+            words[-1] = option(words[-1], ids[name])
+        else:
+            words.append(Operand(filled) if word.startswith("{") else filled)
+    return words
 
 
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"

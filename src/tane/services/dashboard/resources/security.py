@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
-from tane.services.dashboard.domain.forms import quoted
+from tane.services.dashboard.domain.forms import line, operand, option
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources.network import SECTION, N, drop, edit, tags
 
@@ -50,10 +50,10 @@ def told(body: Any) -> str:
     if "port_range_min" in sent:
         parts.append(f"--dst-port {sent['port_range_min']}:{sent['port_range_max']}")
     options = {"protocol": "protocol", "remote_ip_prefix": "remote-ip", "remote_group_id": "remote-group"}
-    for name, option in (*options.items(), ("description", "description")):
+    for name, told_as in (*options.items(), ("description", "description")):
         if name in sent:
-            parts.append(f"--{option} {quoted(sent[name])}")
-    return " ".join([*parts, quoted(sent["security_group_id"])])
+            parts.append(option(f"--{told_as}", sent[name]))
+    return line([*parts, operand(sent["security_group_id"])])
 
 
 KINDS = (

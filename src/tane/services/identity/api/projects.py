@@ -123,7 +123,7 @@ def update(request: Request) -> dict[str, Any]:
 
 
 def delete(request: Request) -> None:
-    projects.delete(request.core, request.path["project_id"])
+    projects.delete(request.core, request.ctx, request.path["project_id"])
 
 
 def of_user(request: Request) -> dict[str, Any]:
@@ -159,4 +159,4 @@ def domain_update(request: Request) -> dict[str, Any]:
 
 
 def domain_delete(request: Request) -> None:
-    projects.delete(request.core, request.path["domain_id"], is_domain=True)
+    projects.delete(request.core, request.ctx, request.path["domain_id"], is_domain=True)

@@ -23,7 +23,7 @@ from tane.services.identity.store import app_credentials as store
 from tane.services.identity.store import implied_roles, rows
 from tane.services.identity.tables import access_rule, application_credential, role
 from tane.web.context import Context
-from tane.web.errors import BadRequest, Conflict, Forbidden
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def create(core: Core, ctx: Context, user_id: str, values: Mapping[str, Any]) ->
             raise BadRequest(
                 "Invalid application credential: Cannot create an application credential with unassigned role"
             )
-        rules = [_rule(tx, user_id, rule) for rule in values.get("access_rules") or []]
-        require_room(tx, access_rule, core.config.access_rule, "access rules", more=0, user_id=user_id)
+        rules = _rules(core, tx, user_id, values.get("access_rules") or [])
         credential_id = new_id()
         rows.add(
             tx,
@@ -104,8 +103,7 @@ def create(core: Core, ctx: Context, user_id: str, values: Mapping[str, Any]) ->
                 "created_at": tx.now,
             },
         )
-        for rule_id in dict.fromkeys(rules):
-            store.add_rule(tx, credential_id, rule_id)
+        store.add_rules(tx, credential_id, rules)
         audit.record(tx, "created", "application_credential", credential_id)
         return _whole(tx, [_require(tx, credential_id)])[0], secret
 
@@ -169,16 +167,29 @@ def _whole(tx: Tx, found: Sequence[Row[Any]]) -> list[AppCredential]:
     return [AppCredential(one, [roles[r] for r in one.role_ids if r in roles], rules.get(one.id, [])) for one in found]
 
 
-def _rule(tx: Tx, user_id: str, given: Mapping[str, str]) -> str:
-    """The id of an access rule: one of the user's that is named or is the same, else a new one."""
-    if given.get("id"):
-        return str(require(tx, access_rule, given["id"], "Access Rule", user_id=user_id).id)
-    values = {name: given.get(name, "") for name in ("service", "path", "method")}
-    if not all(values.values()):
-        raise BadRequest("An access rule needs service, path and method, or the id of one there is.")
-    same = rows.find(tx, access_rule, {"user_id": user_id, **values})
-    if same:
-        return str(same[0].id)
-    rule_id = new_id()
-    rows.add(tx, access_rule, {"id": rule_id, "user_id": user_id, **values})
-    return rule_id
+def _rules(core: Core, tx: Tx, user_id: str, given: Sequence[Mapping[str, str]]) -> list[str]:
+    """The ids of access rules: those of the user's that are named or are the same, else new ones.
+
+    :raises NotFound: the user has none of this id. :raises Forbidden: the user has too many.
+    """
+    if not given:
+        return []
+    own = {str(row.id): (row.service, row.path, row.method) for row in rows.find(tx, access_rule, {"user_id": user_id})}
+    same = {told: rule_id for rule_id, told in own.items()}
+    new: list[dict[str, str]] = []
+    found: dict[str, None] = {}
+    for each in given:
+        told = (each.get("service", ""), each.get("path", ""), each.get("method", ""))
+        rule_id = each.get("id") or same.get(told)
+        if each.get("id") and rule_id not in own:
+            raise NotFound(f"Could not find Access Rule: {rule_id}.")
+        if rule_id is None:
+            if not all(told):
+                raise BadRequest("An access rule needs service, path and method, or the id of one there is.")
+            rule_id = same[told] = new_id()
+            new.append({"id": rule_id, "user_id": user_id, "service": told[0], "path": told[1], "method": told[2]})
+        found[rule_id] = None
+    if new:
+        require_room(tx, access_rule, core.config.access_rule, "access rules", more=len(new), user_id=user_id)
+        store.make_rules(tx, new)
+    return list(found)

@@ -5,11 +5,12 @@ Disabling one ends every token issued before: of itself, and for a domain those 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Row
 
+from tane import held
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity.domain import audit
@@ -24,7 +25,8 @@ from tane.services.identity.domain.common import (
 from tane.services.identity.store import assignments, credentials, rows
 from tane.services.identity.store import projects as store
 from tane.services.identity.tables import group, project, role, user
-from tane.web.errors import BadRequest, Forbidden, NotFound
+from tane.web.context import Context
+from tane.web.errors import BadRequest, Conflict, Forbidden, NotFound
 
 DEFAULT_DOMAIN = "default"
 DEEPEST = 5
@@ -223,8 +225,11 @@ def _tags_with(tx: Tx, project_id: str, tag: str) -> list[str]:
     return tags
 
 
-def delete(core: Core, project_id: str, *, is_domain: bool = False) -> None:
-    """:raises Forbidden: a domain that is enabled, a project that has others below it, an immutable one."""
+def delete(core: Core, ctx: Context, project_id: str, *, is_domain: bool = False) -> None:
+    """:raises Forbidden: a domain that is enabled, a project that has others below it, an immutable one. :raises
+    Conflict: the caller is no administrator of the cloud, and the project holds something.
+    """
+    apart = {} if ctx.is_admin else _held_apart(core, [project_id])
     with core.db.write() as tx:
         row = _require(tx, project_id, is_domain)
         refuse_immutable(row, kind_of(row.is_domain), "delete")
@@ -237,8 +242,27 @@ def delete(core: Core, project_id: str, *, is_domain: bool = False) -> None:
                 f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy. Use the cascade "
                 "option if you want to delete a whole subtree."
             )
+        if not ctx.is_admin:
+            _refuse_holding(core, tx, project_id, apart)
         _delete_project(tx, project_id)
         audit.record(tx, "deleted", kind_of(row.is_domain), project_id)
+
+
+def _held_apart(core: Core, project_ids: Sequence[str]) -> dict[str, int]:
+    asked = [service.holds_apart(core, project_ids) for service in core.services if service.holds_apart is not None]
+    return {noun: count for counted in asked for noun, count in counted.items() if count}
+
+
+def _refuse_holding(core: Core, tx: Tx, project_id: str, apart: Mapping[str, int]) -> None:
+    """What is in a deleted project runs on, is in no quota, and only an administrator of the cloud can find it."""
+    kinds = [kind for service in core.services for kind in service.holds]
+    inside = [row.id for row in rows.find(tx, project, {"domain_id": project_id})]
+    counted = held.of_projects(tx, kinds, [project_id, *inside])
+    if counted or apart:
+        raise Conflict(
+            f"The project {project_id} cannot be deleted, since it holds {held.in_words({**counted, **apart})}: delete "
+            "these first."
+        )
 
 
 def _delete_project(tx: Tx, project_id: str) -> None:

@@ -165,6 +165,11 @@ def _open(desk: Desk, tx: Tx, text: str) -> Token:
     return Token(payload, standing)
 
 
+def is_revoked(desk: Desk, audit_id: str) -> bool:
+    """Whether a token was revoked by itself; those of a user that end together have another epoch."""
+    return bool(desk.known(("revoked", audit_id), lambda tx: store.is_revoked(tx, audit_id)))
+
+
 def revoke(core: Core, text: str) -> None:
     """Make a token invalid. :raises NotFound: when it is not valid already."""
     try:

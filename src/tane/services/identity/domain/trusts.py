@@ -92,17 +92,17 @@ def delete(core: Core, ctx: Context, trust_id: str) -> None:
 
 def role_ids(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> list[str]:
     """The ids of roles told by id or (unique) name. :raises NotFound: one of them does not exist."""
+    if not all(each.get("id") or each.get("name") for each in wanted):
+        raise BadRequest("Invalid input for field 'roles': id or name is a required property.")
+    known = rows.there(tx, role, [each["id"] for each in wanted if each.get("id")])
+    named = rows.named(tx, role, [each["name"] for each in wanted if not each.get("id")], domain_id="")
     found: dict[str, None] = {}
     for each in wanted:
-        if each.get("id"):
-            found[str(require(tx, role, each["id"], "role").id)] = None
-        elif each.get("name"):
-            matches = rows.find(tx, role, {"name": each["name"], "domain_id": ""})
-            if not matches:
-                raise NotFound(f"Could not find role: {each['name']}.")
-            found[str(matches[0].id)] = None
-        else:
-            raise BadRequest("Invalid input for field 'roles': id or name is a required property.")
+        told = each.get("id") or each["name"]
+        role_id = (told if told in known else None) if each.get("id") else named.get(told)
+        if role_id is None:
+            raise NotFound(f"Could not find role: {told}.")
+        found[role_id] = None
     return list(found)
 
 

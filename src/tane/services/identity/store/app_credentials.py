@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -31,8 +31,14 @@ def rules_of(tx: Tx, credential_ids: Iterable[str]) -> list[Row[Any]]:
     )
 
 
-def add_rule(tx: Tx, credential_id: str, rule_id: str) -> None:
-    tx.insert(application_credential_rule, application_credential_id=credential_id, access_rule_id=rule_id)
+def make_rules(tx: Tx, values: Sequence[Mapping[str, str]]) -> None:
+    tx.execute(insert(access_rule), list(values))
+
+
+def add_rules(tx: Tx, credential_id: str, rule_ids: Sequence[str]) -> None:
+    if rule_ids:
+        links = [{"application_credential_id": credential_id, "access_rule_id": rule_id} for rule_id in rule_ids]
+        tx.execute(insert(application_credential_rule), links)
 
 
 def rule_in_use(tx: Tx, rule_id: str) -> bool:

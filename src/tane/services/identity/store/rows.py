@@ -29,6 +29,17 @@ def there(tx: Tx, table: Table, ids: Sequence[str]) -> set[str]:
     return found
 
 
+def named(tx: Tx, table: Table, names: Sequence[str], **having: Any) -> dict[str, str]:
+    """Ids of rows with these column values, by the names asked for: found without case, as folded by the database."""
+    if not names:
+        return {}
+    folded = tx.first(select(*(func.lower(name).label(f"n{place}") for place, name in enumerate(names))))
+    assert folded is not None
+    wanted = find(tx, table, {"folded_name": list(folded), **having})
+    ids = {row.folded_name: str(row.id) for row in wanted}
+    return {name: ids[lower] for name, lower in zip(names, folded, strict=True) if lower in ids}
+
+
 def condition(table: Table, name: str, value: Any) -> Any:
     """The SQL of one filter: ``name`` or ``name__contains`` and the like; a list or tuple means any of its items."""
     name, _, comparison = name.partition("__")

@@ -14,6 +14,8 @@ from tane.web import codec
 from tane.web.errors import BadRequest
 from tane.web.request import Request
 
+MOST_STORES = 100
+
 
 def import_image(request: Request) -> None:
     wanted = _wanted(request.core.config.image.import_methods, codec.parse(request.raw))
@@ -35,6 +37,8 @@ def _wanted(methods: Sequence[str], body: Any) -> Import:
     wanted = body.get("stores")
     if wanted is not None and not (isinstance(wanted, list) and all(isinstance(name, str) for name in wanted)):
         raise BadRequest("'stores' must be a list of store names")
+    if wanted is not None and len(wanted) > MOST_STORES:
+        raise BadRequest(f"'stores' names more than {MOST_STORES} stores")
     return Import(
         method=Method(
             name=method["name"],
@@ -46,7 +50,7 @@ def _wanted(methods: Sequence[str], body: Any) -> Import:
         stores=wanted,
         all_stores=body.get("all_stores", False),
         all_stores_must_succeed=body.get("all_stores_must_succeed", True),
-        sent=body,
+        sent=codec.bounded("method", body),
     )
 
 

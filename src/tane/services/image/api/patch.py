@@ -15,6 +15,7 @@ MEDIA_TYPES = {
     "application/openstack-images-v2.0-json-patch": 4,
     "application/openstack-images-v2.1-json-patch": 10,
 }
+MOST_OPERATIONS = 1000
 OPERATIONS = ("add", "remove", "replace")
 
 
@@ -27,6 +28,8 @@ def changes_of(content_type: str, raw: bytes) -> list[Change]:
     body = codec.parse(raw)
     if not isinstance(body, list):
         raise BadRequest("Request body must be a JSON array of operation objects.")
+    if len(body) > MOST_OPERATIONS:
+        raise BadRequest(f"Request body has more than {MOST_OPERATIONS} operation objects.")
     return [_change(item, draft) for item in body]
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, delete, select
 from sqlalchemy.engine import Row
 
-from tane.db import Tx
+from tane.db import Tx, kept
 from tane.db.paging import page
 from tane.services.image.tables import image_task
 
+MOST = 256
+"""Tasks of a project that are over, and told of until their time is."""
+
 
 def add(tx: Tx, **values: Any) -> None:
+    over = and_(image_task.c.project_id == values["project_id"], image_task.c.expires_at.is_not(None))
+    tx.execute(delete(image_task).where(over, image_task.c.expires_at <= tx.now))
+    kept.forget_oldest(tx, over, image_task.c.expires_at, image_task.c.id, MOST)
     tx.insert(image_task, created_at=tx.now, updated_at=tx.now, message="", **values)
 
 

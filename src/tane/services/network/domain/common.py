@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, func, select
@@ -72,6 +73,20 @@ def check_quota(tx: Tx, project_id: str, resource: str, wanted: int) -> None:
     limit = quota.limits(tx, SERVICE, project_id, DEFAULT_LIMITS)[resource]
     if limit != quota.UNLIMITED and quota.exceeded(limit, used(tx, project_id, table), wanted):
         raise Conflict(f"Quota exceeded for resources: ['{resource}'].", type="OverQuota")
+
+
+def check_room(tx: Tx, resource: str, project_ids: Iterable[str], each: int = 1) -> None:
+    """Asked for all that a request makes before any of it is made: ``project_ids`` has the owner of each.
+
+    :raises Conflict: (OverQuota) ``each`` of ``resource`` for every one pass the limit of a project.
+    """
+    for project_id, count in Counter(project_ids).items():
+        check_quota(tx, project_id, resource, count * each)
+
+
+def owners(ctx: Context, asked: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The projects that will own what the bodies ask for, see :func:`owner`."""
+    return [owner(ctx, dict(values)) for values in asked]
 
 
 def used(tx: Tx, project_id: str, table: Table) -> int:

@@ -10,12 +10,13 @@ from sqlalchemy.engine import Row
 from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain.common import (
-    check_quota,
+    check_room,
     fresh,
     no_floating_ip,
     no_port,
     no_subnet,
     owner,
+    owners,
     require,
     visible_network,
 )
@@ -41,6 +42,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     the port's subnet to it. :raises Conflict: over quota, or the port's address has one. :raises
     Forbidden: the project's budget is spent."""
     with core.db.write() as tx:
+        check_room(tx, "floatingip", owners(ctx, asked))
         return [_create_one(tx, ctx, values) for values in asked]
 
 
@@ -52,7 +54,6 @@ def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
         raise BadRequest(
             f"Bad floatingip request: Network {network_id} is not a valid external network.", type="BadRequest"
         )
-    check_quota(tx, project_id, "floatingip", 1)
     rating.refuse_spent(tx, project_id)
     row = fresh(tx, project_id, floating_network_id=network_id, forwarded=None, **UNBOUND)
     row["description"] = values.get("description") or ""

@@ -15,12 +15,13 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain import gateway_hosts
 from tane.services.network.domain.common import (
-    check_quota,
+    check_room,
     check_zones,
     fresh,
     invalid,
     no_network,
     owner,
+    owners,
     require_writable,
     seen_of,
 )
@@ -46,13 +47,13 @@ TOLD = ("admin_state_up", "mtu", "dns_domain", "external")
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: a type this cloud does not have. :raises Conflict: segment taken, or over quota."""
     with core.db.write() as tx:
+        check_room(tx, "network", owners(ctx, asked))
         return [create_one(tx, ctx, values, core.config) for values in asked]
 
 
 def create_one(tx: Tx, ctx: Context, values: dict[str, Any], config: Config) -> str:
     project_id = owner(ctx, values)
     check_zones(values)
-    check_quota(tx, project_id, "network", 1)
     kind, segment = _segment(tx, values, config)
     largest = config.global_mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
     mtu = values.pop("mtu", None) or largest

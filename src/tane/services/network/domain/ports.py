@@ -17,7 +17,7 @@ from tane.hosts import store as hosts
 from tane.jobs import enqueue
 from tane.services.network.domain import revisions
 from tane.services.network.domain.addresses import Allocator, refuse_many
-from tane.services.network.domain.common import check_quota, no_port, owner, require, visible_network
+from tane.services.network.domain.common import check_room, no_port, owner, require, visible_network
 from tane.services.network.domain.convergence import PortChange, bound_elsewhere, changed, groups_of, ports_gone
 from tane.services.network.domain.dhcp import serve
 from tane.services.network.domain.dns_names import check_dns_domain, check_dns_name, check_free
@@ -64,15 +64,14 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
         wanted = dict.fromkeys(item["network_id"] for item in asked)
         networks = {network_id: visible_network(tx, ctx, network_id) for network_id in wanted}
         default_of = functools.cache(functools.partial(default_group, tx))
-        owners = [owner(ctx, item) for item in asked]
-        for project_id in set(owners):
-            check_quota(tx, project_id, "port", owners.count(project_id))
+        projects = [owner(ctx, item) for item in asked]
+        check_room(tx, "port", projects)
         for network_id, row in networks.items():
             if len(asked) > 1:
                 maker.expect(row, sum(item["network_id"] == network_id for item in asked))
         new = [
             _new_port(tx, core.policy, ctx, networks[item.pop("network_id")], project_id, item, default_of)
-            for item, project_id in zip(asked, owners, strict=True)
+            for item, project_id in zip(asked, projects, strict=True)
         ]
         made = [maker.add(port) for port in new]
         maker.insert()

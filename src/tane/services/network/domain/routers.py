@@ -13,11 +13,12 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain import gateway_hosts
 from tane.services.network.domain.common import (
-    check_quota,
+    check_room,
     check_zones,
     fresh,
     no_router,
     owner,
+    owners,
     require,
     visible_network,
 )
@@ -44,6 +45,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     """:raises Conflict: over quota. :raises Forbidden: the budget is spent. :raises BadRequest, NotFound: a gateway
     that cannot be one."""
     with core.db.write() as tx:
+        check_room(tx, "router", owners(ctx, asked))
         return [_create_one(tx, ctx, {"distributed": core.config.router_distributed, **values}) for values in asked]
 
 
@@ -52,7 +54,6 @@ def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     segment = draw_segment(tx) if values.pop("distributed") else None
     check_zones(values)
     rating.refuse_spent(tx, project_id)
-    check_quota(tx, project_id, "router", 1)
     gateway = values.pop("external_gateway_info", None)
     standard = {
         "name": "",

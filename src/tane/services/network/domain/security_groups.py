@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from sqlalchemy import select
 
 from tane.core import Core
 from tane.db import Tx
 from tane.services.identity import interface as identity
-from tane.services.network.domain.common import check_quota, fresh, invalid, no_group, owner, require
+from tane.services.network.domain.common import check_room, fresh, invalid, no_group, owner, owners, require
 from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.security_rules import normalised, number_of, reach_of
 from tane.services.network.store import rows
@@ -122,14 +122,16 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     """:raises Conflict: over quota, or the reserved name."""
     made = []
     with core.db.write() as tx:
+        projects = owners(ctx, asked)
+        for project_id in set(projects):
+            default_group(tx, project_id)
+        check_room(tx, "security_group", projects)
+        check_room(tx, "security_group_rule", projects, len(OPEN_TO))
         for values in asked:
             project_id = owner(ctx, values)
             _refuse_stateless(values)
             if values.get("name", "") == DEFAULT:
                 raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
-            default_group(tx, project_id)
-            check_quota(tx, project_id, "security_group", 1)
-            check_quota(tx, project_id, "security_group_rule", len(OPEN_TO))
             row = {**fresh(tx, project_id, name="", is_default=False), **values}
             rows.add(tx, group, [row])
             rows.add(tx, rule, [_opening(tx, row, "egress", kind, None) for kind in OPEN_TO])
@@ -178,40 +180,46 @@ def create_rules(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> l
 
     :raises BadRequest: a rule that makes no sense. :raises Conflict: the rule exists, or over quota.
     """
-    made: list[str] = []
+    made: list[dict[str, Any]] = []
     if len({values["security_group_id"] for values in asked}) > 1:
         raise BadRequest(
             "Only allowed to update rules for one security profile at a time", type="SecurityGroupNotSingleGroupRules"
         )
+    group_id = asked[0]["security_group_id"]
     with core.db.write() as tx:
+        holder = require(ctx, rows.get(tx, group, group_id), no_group(group_id))
+        known = {_compared(row._asdict()): str(row.id) for row in rows.find(tx, rule, security_group_id=group_id)}
+        check_room(tx, "security_group_rule", [holder.project_id] * len(asked))
+        named = {values["remote_group_id"] for values in asked if values.get("remote_group_id")}
+        remotes = {row.id: row for row in rows.among(tx, group, "id", named)}
         for values in asked:
             description = values.pop("description", None) or ""
             owner(ctx, values)
-            holder = require(
-                ctx, rows.get(tx, group, values["security_group_id"]), no_group(values["security_group_id"])
-            )
             new = normalised(values)
             if new["remote_group_id"] is not None:
-                remote = rows.get(tx, group, new["remote_group_id"])
-                require(ctx, remote, no_group(new["remote_group_id"]))
-            _refuse_duplicate(tx, holder.id, new, made)
-            check_quota(tx, holder.project_id, "security_group_rule", 1)
-            row = fresh(tx, holder.project_id, security_group_id=holder.id, **new)
-            rows.add(tx, rule, [{**row, "description": description}])
-            made.append(row["id"])
-        rows.change(tx, group, asked[0]["security_group_id"], {})
-        changed(tx, groups=[asked[0]["security_group_id"]])
-    return made
+                require(ctx, remotes.get(new["remote_group_id"]), no_group(new["remote_group_id"]))
+            row = fresh(tx, holder.project_id, security_group_id=group_id, **new)
+            same = _compared(new)
+            if same in known:
+                _refuse_duplicate(known[same], made)
+            known[same] = row["id"]
+            made.append({**row, "description": description})
+        rows.add(tx, rule, made)
+        rows.change(tx, group, group_id, {})
+        changed(tx, groups=[group_id])
+    return [row["id"] for row in made]
 
 
-def _refuse_duplicate(tx: Tx, group_id: str, new: dict[str, Any], made: Sequence[str]) -> None:
-    for row in rows.find(tx, rule, security_group_id=group_id):
-        same = all(getattr(row, name) == new[name] for name in COMPARED)
-        same = same and reach_of(row.remote_ip_prefix) == reach_of(new["remote_ip_prefix"])
-        if same and number_of(row.protocol) == number_of(new["protocol"]):
-            if row.id in made:
-                raise Conflict("Duplicate Security Group Rule in POST.", type="DuplicateSecurityGroupRuleInPost")
-            raise Conflict(f"Security group rule already exists. Rule id is {row.id}.", type="SecurityGroupRuleExists")
+def _refuse_duplicate(rule_id: str, made: Sequence[Mapping[str, Any]]) -> NoReturn:
+    if any(rule_id == row["id"] for row in made):
+        raise Conflict("Duplicate Security Group Rule in POST.", type="DuplicateSecurityGroupRuleInPost")
+    raise Conflict(f"Security group rule already exists. Rule id is {rule_id}.", type="SecurityGroupRuleExists")
+
+
+def _compared(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What two rules of a group may not have in common."""
+    same = tuple(values[name] for name in COMPARED)
+    return (*same, reach_of(values["remote_ip_prefix"]), number_of(values["protocol"]))
 
 
 def delete_rule(core: Core, ctx: Context, rule_id: str) -> None:

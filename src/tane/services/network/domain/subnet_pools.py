@@ -12,11 +12,12 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain import pool_rules as rules
 from tane.services.network.domain.common import (
-    check_quota,
+    check_room,
     fresh,
     invalid,
     no_subnet_pool,
     owner,
+    owners,
     require_writable,
 )
 from tane.services.network.domain.subnet_rules import parse_cidr
@@ -31,12 +32,12 @@ from tane.wire.grammar import network as read_network
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: prefixes or lengths that make no sense. :raises Conflict: over quota."""
     with core.db.write() as tx:
+        check_room(tx, "subnetpool", owners(ctx, asked))
         return [_create_one(tx, ctx, values) for values in asked]
 
 
 def _create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     project_id = owner(ctx, values)
-    check_quota(tx, project_id, "subnetpool", 1)
     _refuse_scope(values)
     prefixes, version = rules.check_prefixes(values.pop("prefixes"))
     if values.get("is_default"):
@@ -150,12 +151,12 @@ def _sees(ctx: Context, row: Row[Any]) -> bool:
 
 def _same_pool(tx: Tx, network_id: str, pool_id: str | None, version: int) -> None:
     """:raises BadRequest: the network's other subnets of the version are of another pool, or of none."""
-    for other in rows.find(tx, subnet, network_id=network_id, ip_version=version):
-        if other.subnetpool_id != pool_id:
-            raise BadRequest(
-                "Subnets hosted on the same network must be allocated from the same subnet pool.",
-                type="NetworkSubnetPoolAffinityError",
-            )
+    of_network = select(subnet.c.id).where(subnet.c.network_id == network_id, subnet.c.ip_version == version)
+    if tx.first(of_network.where(subnet.c.subnetpool_id.is_distinct_from(pool_id)).limit(1)) is not None:
+        raise BadRequest(
+            "Subnets hosted on the same network must be allocated from the same subnet pool.",
+            type="NetworkSubnetPoolAffinityError",
+        )
 
 
 def _allocate(tx: Tx, pool: Row[Any], project_id: str, cidr: str | None, length: int | None) -> Network:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from tane.services.network.domain.common import invalid
+from tane.web.codec import Text255
 from tane.web.errors import BadRequest, Conflict
 from tane.wire.grammar import Address, Network
 from tane.wire.grammar import address as read_address
@@ -23,15 +24,15 @@ _BAD_POOL = "InvalidAllocationPool"
 class AddressRange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An allocation pool as requests give it."""
 
-    start: str
-    end: str
+    start: Text255
+    end: Text255
 
 
 class StaticRoute(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A route as requests give it, of a subnet or a router."""
 
-    destination: str
-    nexthop: str
+    destination: Text255
+    nexthop: Text255
 
 
 def parse_cidr(text: str, version: int) -> Network:
@@ -146,9 +147,14 @@ def check_nameservers(servers: Sequence[str]) -> list[str]:
 
 
 def check_routes(
-    routes: Iterable[StaticRoute], field: str, version: int | None, most: int = MAX_ROUTES
+    routes: Sequence[StaticRoute], field: str, version: int | None, most: int = MAX_ROUTES
 ) -> list[dict[str, str]]:
     """Canonical routes of a subnet or router."""
+    if len(routes) > most:
+        raise BadRequest(
+            f"Unable to complete operation. The number of {field} exceeds the limit {most}.",
+            type="HostRoutesExhausted" if field == "host_routes" else "RoutesExhausted",
+        )
     found = []
     for route in routes:
         try:
@@ -161,11 +167,6 @@ def check_routes(
         if nexthop.version != destination.version or version not in (None, nexthop.version):
             raise invalid(f"{field}: '{route.destination}' via '{route.nexthop}' mixes IP versions")
         found.append({"destination": str(destination), "nexthop": str(nexthop)})
-    if len(found) > most:
-        raise BadRequest(
-            f"Unable to complete operation. The number of {field} exceeds the limit {most}.",
-            type="HostRoutesExhausted" if field == "host_routes" else "RoutesExhausted",
-        )
     if len({(route["destination"], route["nexthop"]) for route in found}) != len(found):
         raise BadRequest(f"Invalid input for {field}. Reason: Duplicate items in the list.", type="HTTPBadRequest")
     return found

@@ -13,7 +13,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.network.domain.addresses import is_self_addressing
 from tane.services.network.domain.common import (
-    check_quota,
+    check_room,
     fresh,
     invalid,
     no_network,
@@ -59,9 +59,17 @@ TOLD = ("gateway_ip", "dns_nameservers", "host_routes", "enable_dhcp")
 def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     """:raises BadRequest: a range that is malformed or overlaps. :raises Conflict: over quota."""
     with core.db.write() as tx:
+        check_room(tx, "subnet", _owners(tx, ctx, asked))
         made = [create_one(tx, ctx, values) for values in asked]
         changed(tx, networks={values["network_id"] for values in asked})
     return made
+
+
+def _owners(tx: Tx, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """A subnet that names no project belongs to its network's. One whose network is not there is refused later."""
+    holders = {row.id: row.project_id for row in rows.among(tx, network, "id", [one["network_id"] for one in asked])}
+    there = [one for one in asked if one["network_id"] in holders]
+    return [one.get("project_id") or one.get("tenant_id") or holders[one["network_id"]] for one in there]
 
 
 def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
@@ -69,7 +77,6 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     holder = require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "create_subnet")
     values.setdefault("project_id", values.pop("tenant_id", None) or holder.project_id)
     project_id = owner(ctx, values)
-    check_quota(tx, project_id, "subnet", 1)
     pool_id, text, version = range_for(tx, ctx, project_id, values)
     cidr = parse_cidr(text, version)
     check_carries(network_id, holder.mtu, cidr.version)
@@ -105,8 +112,9 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
 
 
 def _refuse_overlap(tx: Tx, network_id: str, cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
-    for other in rows.find(tx, subnet, network_id=network_id):
-        if other.ip_version == cidr.version and ipaddress.ip_network(other.cidr).overlaps(cidr):
+    others = select(subnet.c.cidr).where(subnet.c.network_id == network_id, subnet.c.ip_version == cidr.version)
+    for other in tx.all(others):
+        if ipaddress.ip_network(other.cidr).overlaps(cidr):
             raise invalid(f"Requested subnet with cidr: {cidr} for network: {network_id} overlaps with another subnet")
 
 

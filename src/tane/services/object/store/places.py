@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, case, delete, func, insert, or_, select, update
@@ -164,6 +164,12 @@ def count(tx: Tx, container_id: int, more: int, size: int) -> None:
 
 def _id(key: Any) -> int:
     return int(key[0])
+
+
+def containers_of_all(tx: Tx, names: Sequence[str]) -> int:
+    """How many containers accounts of these names have."""
+    joined = select(func.count()).select_from(container).join(account, account.c.id == container.c.account_id)
+    return int(tx.scalar(joined.where(account.c.name.in_(names))))
 
 
 def measured(tx: Tx) -> list[Row[Any]]:

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
-from tane.db import Tx
+from tane.db import Tx, kept
 from tane.services.orchestration.tables import stack, stack_files, stack_snapshot, stack_tag
 
 REASON = 4096
@@ -154,11 +154,8 @@ def bytes_of(tx: Tx, project_id: str) -> int:
 
 def forget_oldest(tx: Tx, project_id: str, most: int) -> None:
     """Of a project's deleted stacks, forget those beyond ``most``."""
-    mine = select(stack.c.id).where(stack.c.project_id == project_id, stack.c.deleted_at.is_not(None))
-    # As long as each deletion does this, there is one at most.
-    old = [row.id for row in tx.all(mine.order_by(stack.c.deleted_at.desc()).offset(most).limit(100))]
-    if old:
-        tx.execute(delete(stack).where(stack.c.id.in_(old)))
+    mine = and_(stack.c.project_id == project_id, stack.c.deleted_at.is_not(None))
+    kept.forget_oldest(tx, mine, stack.c.deleted_at, stack.c.id, most)
 
 
 def roots(tx: Tx, project_id: str) -> int:

@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.engine import Row
 
-from tane.db import Tx
+from tane.db import Tx, kept
 from tane.db.paging import page
 from tane.services.volume.store.volumes import Page
 from tane.services.volume.tables import volume_message
+
+MOST = 1000
+"""Messages that are kept of a project."""
 
 
 def get(tx: Tx, message_id: str) -> Row[Any] | None:
@@ -26,6 +29,8 @@ def find(tx: Tx, conditions: Sequence[Any], wanted: Page, marker: Row[Any] | Non
 
 
 def add(tx: Tx, values: Mapping[str, Any]) -> None:
+    mine = volume_message.c.project_id == values["project_id"]
+    kept.forget_oldest(tx, mine, volume_message.c.created_at, volume_message.c.id, MOST - 1)
     tx.insert(volume_message, created_at=tx.now, **values)
 
 
