@@ -10,6 +10,7 @@ import pytest
 
 from tane.hosts import store
 from tane.services.dashboard.api import happened
+from tane.services.rating.domain import quotes
 from tests.api.compute_support import V, at, make_image, make_network
 from tests.api.dashboard_support import D, Scene, admin, make_scene
 from tests.support import HOST_ID, OTHER_HOST_ID, ApiCloud, second_host
@@ -76,7 +77,9 @@ def test_a_dead_host_gives_its_servers_to_others_and_comes_back_enabled(scene: S
     assert boss.api.get(f"/hosts/{HOST_ID}").json()["host"]["state"] == "down"
 
 
-def test_prices_stand_in_forms_and_in_a_list_as_the_project_would_pay_them(scene: Scene, boss: Scene) -> None:
+def test_prices_stand_in_forms_and_in_a_list_as_the_project_would_pay_them(
+    scene: Scene, boss: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "Nothing has a price" in scene.browser.get(f"{D}/prices")
     assert "a month." not in scene.browser.get(f"{D}/new/volumes")
     for service, cost in (("volume.size", "0.001"), ("ip.floating", "0.004"), ("image.size", "0.000001")):
@@ -92,6 +95,11 @@ def test_prices_stand_in_forms_and_in_a_list_as_the_project_would_pay_them(scene
     shown = scene.browser.get(f"{D}/prices")
     assert "0.004 EUR" in shown and "0.75 EUR" in shown and "Servers, while they run" not in shown
     assert f'href="{D}/prices"' in scene.browser.get(f"{D}/bill")
+    asked, prices = [], quotes.prices
+    monkeypatch.setattr(quotes, "prices", lambda *given: asked.append(given) or prices(*given))
+    for page in ("new/servers", "new/volumes", "prices"):
+        scene.browser.get(f"{D}/{page}")
+    assert len(asked) == 3, "one quote a page, whatever it prices: each reads all rules"
 
 
 def test_the_overview_tells_what_the_month_costs(scene: Scene) -> None:
