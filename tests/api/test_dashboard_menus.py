@@ -141,8 +141,14 @@ def test_a_launch_offers_administrators_what_their_project_may_use_and_a_server_
     make_image(scene.api, "private-of-mia", visibility="private")
     make_image(boss.api, "own-of-boss", visibility="private")
     make_image(boss.api, "for-everybody", visibility="public")
+    shared, offered = (make_image(scene.api, name) for name in ("shared-with-boss", "offered-to-boss"))
+    make_image(scene.api, "shared-with-nobody")
+    for image in (shared, offered):
+        scene.api.post(f"/image/v2/images/{image}/members", {"member": boss.api.project_id}, 200)
+    boss.api.put(f"/image/v2/images/{shared}/members/{boss.api.project_id}", {"status": "accepted"}, 200)
     form = boss.browser.get(f"{D}/new/servers")
     assert "private-of-mia" not in form and "own-of-boss" in form and "for-everybody" in form
+    assert "shared-with-boss" in form and "offered-to-boss" not in form and "shared-with-nobody" not in form
     assert "private-of-mia" in scene.browser.get(f"{D}/new/servers")
     make_network(scene.api)
     group = scene.make("server-groups", name="apart", policy="anti-affinity")
