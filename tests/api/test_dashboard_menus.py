@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tane.hosts import store
-from tane.services.dashboard.api import happened
+from tane.services.dashboard.api import draining, happened
 from tane.services.rating.domain import quotes
 from tests.api.compute_support import V, at, make_image, make_network
 from tests.api.dashboard_support import D, Scene, admin, make_scene
@@ -59,6 +59,24 @@ def test_a_host_is_emptied_by_a_button_and_its_page_tells_what_is_left(scene: Sc
     scene.cloud.run_jobs()
     assert where(boss, off) == [("host-2", "SHUTOFF")]
     assert scene.browser.send("GET", f"{path}/drain").status_code == 403
+
+
+def test_a_second_order_tells_what_is_on_its_way_and_goes_on_behind_it(
+    scene: Scene, boss: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "MOST", 1)
+    monkeypatch.setattr(draining, "A_PAGE", 1)
+    first, broken, last = (launched(scene, name) for name in ("first", "broken", "last"))
+    boss.do("servers", broken, "reset-state", state="error")
+    second_host(scene.cloud.core)
+    path = f"{D}/hosts/{HOST_ID}"
+    told = boss.browser.fill(f"{path}/drain", how="live").text
+    assert told.count("accepted") == 1 and last in told and first not in told
+    told = boss.browser.fill(f"{path}/drain", how="live").text
+    assert "It is on its way to another host." in told and "It is in MIGRATING" not in told
+    assert "It is in ERROR" in told and told.count("accepted") == 1 and first in told
+    scene.cloud.run_jobs()
+    assert where(boss, first, last) == [("host-2", "ACTIVE"), ("host-2", "ACTIVE")]
 
 
 def test_a_dead_host_gives_its_servers_to_others_and_comes_back_enabled(scene: Scene, boss: Scene) -> None:
