@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tane.hosts import store
-from tane.services.dashboard.api import happened
+from tane.services.dashboard.api import draining, happened
+from tane.services.rating.domain import quotes
 from tests.api.compute_support import V, at, make_image, make_network
 from tests.api.dashboard_support import D, Scene, admin, make_scene
 from tests.support import HOST_ID, OTHER_HOST_ID, ApiCloud, second_host
@@ -60,6 +61,24 @@ def test_a_host_is_emptied_by_a_button_and_its_page_tells_what_is_left(scene: Sc
     assert scene.browser.send("GET", f"{path}/drain").status_code == 403
 
 
+def test_a_second_order_tells_what_is_on_its_way_and_goes_on_behind_it(
+    scene: Scene, boss: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "MOST", 1)
+    monkeypatch.setattr(draining, "A_PAGE", 1)
+    first, broken, last = (launched(scene, name) for name in ("first", "broken", "last"))
+    boss.do("servers", broken, "reset-state", state="error")
+    second_host(scene.cloud.core)
+    path = f"{D}/hosts/{HOST_ID}"
+    told = boss.browser.fill(f"{path}/drain", how="live").text
+    assert told.count("accepted") == 1 and last in told and first not in told
+    told = boss.browser.fill(f"{path}/drain", how="live").text
+    assert "It is on its way to another host." in told and "It is in MIGRATING" not in told
+    assert "It is in ERROR" in told and told.count("accepted") == 1 and first in told
+    scene.cloud.run_jobs()
+    assert where(boss, first, last) == [("host-2", "ACTIVE"), ("host-2", "ACTIVE")]
+
+
 def test_a_dead_host_gives_its_servers_to_others_and_comes_back_enabled(scene: Scene, boss: Scene) -> None:
     server, core = launched(scene, "web"), scene.cloud.core
     second_host(core)
@@ -76,7 +95,9 @@ def test_a_dead_host_gives_its_servers_to_others_and_comes_back_enabled(scene: S
     assert boss.api.get(f"/hosts/{HOST_ID}").json()["host"]["state"] == "down"
 
 
-def test_prices_stand_in_forms_and_in_a_list_as_the_project_would_pay_them(scene: Scene, boss: Scene) -> None:
+def test_prices_stand_in_forms_and_in_a_list_as_the_project_would_pay_them(
+    scene: Scene, boss: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "Nothing has a price" in scene.browser.get(f"{D}/prices")
     assert "a month." not in scene.browser.get(f"{D}/new/volumes")
     for service, cost in (("volume.size", "0.001"), ("ip.floating", "0.004"), ("image.size", "0.000001")):
@@ -92,6 +113,11 @@ def test_prices_stand_in_forms_and_in_a_list_as_the_project_would_pay_them(scene
     shown = scene.browser.get(f"{D}/prices")
     assert "0.004 EUR" in shown and "0.75 EUR" in shown and "Servers, while they run" not in shown
     assert f'href="{D}/prices"' in scene.browser.get(f"{D}/bill")
+    asked, prices = [], quotes.prices
+    monkeypatch.setattr(quotes, "prices", lambda *given: asked.append(given) or prices(*given))
+    for page in ("new/servers", "new/volumes", "prices"):
+        scene.browser.get(f"{D}/{page}")
+    assert len(asked) == 3, "one quote a page, whatever it prices: each reads all rules"
 
 
 def test_the_overview_tells_what_the_month_costs(scene: Scene) -> None:
@@ -133,8 +159,14 @@ def test_a_launch_offers_administrators_what_their_project_may_use_and_a_server_
     make_image(scene.api, "private-of-mia", visibility="private")
     make_image(boss.api, "own-of-boss", visibility="private")
     make_image(boss.api, "for-everybody", visibility="public")
+    shared, offered = (make_image(scene.api, name) for name in ("shared-with-boss", "offered-to-boss"))
+    make_image(scene.api, "shared-with-nobody")
+    for image in (shared, offered):
+        scene.api.post(f"/image/v2/images/{image}/members", {"member": boss.api.project_id}, 200)
+    boss.api.put(f"/image/v2/images/{shared}/members/{boss.api.project_id}", {"status": "accepted"}, 200)
     form = boss.browser.get(f"{D}/new/servers")
     assert "private-of-mia" not in form and "own-of-boss" in form and "for-everybody" in form
+    assert "shared-with-boss" in form and "offered-to-boss" not in form and "shared-with-nobody" not in form
     assert "private-of-mia" in scene.browser.get(f"{D}/new/servers")
     make_network(scene.api)
     group = scene.make("server-groups", name="apart", policy="anti-affinity")

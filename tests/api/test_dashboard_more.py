@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tane.db import database
 from tane.services.dashboard.api import objects, sharing
 from tests.api.compute_support import V, make_image, make_network
 from tests.api.dashboard_support import Browser, D, N, Scene, admin, make_scene
@@ -421,3 +422,17 @@ def test_administrators_see_the_settings_and_no_password_of_them(scene: Scene) -
     assert "North" in page and "of db.example" in page and "hush" not in page and "quiet" not in page
     scene.api.get("/hosts/settings", 403)
     scene.browser.get(f"{D}/settings", 403)
+
+
+def test_what_would_take_too_long_is_told_in_its_form_and_nothing_typed_is_lost(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{D}/new/routers"
+    scene.browser.get(path)
+    sent = scene.browser.csrf
+    monkeypatch.setattr(database, "MOST_SECONDS", 0.0)
+    answer = scene.browser.post(path, [("csrf", sent), ("name", "typed <b>")])
+    assert answer.status_code == 413 and answer.headers["content-type"].startswith("text/html")
+    assert "Ask for less at once." in answer.text and 'value="typed &lt;b&gt;"' in answer.text
+    monkeypatch.setattr(database, "MOST_SECONDS", 5.0)
+    assert scene.api.get(f"{N}/routers").json()["routers"] == []

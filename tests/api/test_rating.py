@@ -270,6 +270,8 @@ def test_what_it_would_cost_is_told_before(cloud: ApiCloud, garden: Project) -> 
         {"service": "volume.size", "volume": "100"},
     ]
     assert garden.user.post(f"{V1}/rating/quote", {"resources": asked}, 200).json() == 0.6
+    each = garden.user.post(f"{V1}/rating/quote?details=1", {"resources": asked}, 200).json()
+    assert each == {"total": 0.6, "prices": ["0.5", "0.1"]}
 
 
 def test_images_addresses_and_routers_are_counted(cloud: ApiCloud, garden: Project) -> None:

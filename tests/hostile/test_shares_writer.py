@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tane.db import Database, TooMuch
+from tane.db import Database, HeldTooLong
 from tane.db import database as database_module
 from tane.services.identity.tables import project
 from tane.services.metric.domain import measures
@@ -125,7 +125,7 @@ def test_a_request_that_would_keep_the_writer_for_long_is_refused_and_writes_not
 ) -> None:
     monkeypatch.setattr(database_module, "MOST_SECONDS", 0.05)
     OWNER.set("eve")
-    with pytest.raises(TooMuch):
+    with pytest.raises(HeldTooLong):
         _rows(cloud.core.db)()
     with for_the_cloud(), cloud.core.db.write() as tx:
         assert tx.ends == float("inf"), "the cloud's own work ends when it is done"

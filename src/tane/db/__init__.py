@@ -3,8 +3,8 @@
 from sqlalchemy.exc import DataError as DoesNotFit
 from sqlalchemy.exc import OperationalError as DatabaseUnavailable
 
-from tane.db.database import Database, TooMuch, Tx
+from tane.db.database import Database, HeldTooLong, Tx
 from tane.db.schema import metadata
 from tane.db.signals import Signals, Subscription
 
-__all__ = ["Database", "DatabaseUnavailable", "DoesNotFit", "Signals", "Subscription", "TooMuch", "Tx", "metadata"]
+__all__ = ["Database", "DatabaseUnavailable", "DoesNotFit", "HeldTooLong", "Signals", "Subscription", "Tx", "metadata"]

@@ -63,7 +63,7 @@ MOST_SECONDS = 5.0
 """Of computing that one request may hold the writer, for which all others wait."""
 
 
-class TooMuch(Exception):
+class HeldTooLong(Exception):
     """One request would keep the database from all others for too long; nothing of it was written."""
 
     def __init__(self) -> None:
@@ -88,9 +88,9 @@ class Tx:
     def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
-        """:raises TooMuch: the transaction is a request's, and has taken too long."""
+        """:raises HeldTooLong: the transaction is a request's, and has taken too long."""
         if self.ends < math.inf and time.thread_time() > self.ends:
-            raise TooMuch
+            raise HeldTooLong
         return self.connection.execute(statement, parameters)
 
     def first(self, statement: Executable) -> Row[Any] | None:
@@ -178,7 +178,7 @@ class Database:
         Writers follow one another, so what is read inside cannot change before the commit. Those who wait take turns by
         whom they work for (:data:`tane.shares.OWNER`). Blocks must not nest, but in :meth:`joining`.
 
-        :raises TooMuch: by what is executed in it, when a request has taken too long.
+        :raises HeldTooLong: by what is executed in it, when a request has taken too long.
         """
         if (joined := getattr(self._local, "joined", None)) is not None:
             yield joined

@@ -19,7 +19,7 @@ import structlog
 from falcon.routing import CompiledRouter
 
 from tane.core import Core
-from tane.db import DatabaseUnavailable, DoesNotFit, TooMuch
+from tane.db import DatabaseUnavailable, DoesNotFit, HeldTooLong
 from tane.db.paging import TooManyKeys
 from tane.db.recording import ASKER
 from tane.linux import peers
@@ -277,7 +277,7 @@ class Endpoint:
             self._error(req, resp, error)
         except Full as error:
             self._error(req, resp, Busy(f"Too much of this runs already: {error}; try again later."))
-        except TooMuch as error:
+        except HeldTooLong as error:
             self._error(req, resp, TooLarge(str(error)))
         except falcon.HTTPError as error:
             # Falcon's own reading of a header, such as a Content-Length that is no number.

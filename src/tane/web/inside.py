@@ -10,16 +10,18 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, unquote
 
 from tane.core import Core
+from tane.db import HeldTooLong
 from tane.shares import TakesLong
 from tane.web import codec
 from tane.web.access import permits
 from tane.web.context import Context
-from tane.web.errors import Forbidden, NotFound
+from tane.web.errors import Forbidden, NotFound, TooLarge
 from tane.web.limits import origin
 from tane.web.request import CURRENT, BodyStream, NeedsHashing, Request, Response
 from tane.web.routes import Route, Service
@@ -94,11 +96,8 @@ async def ask(
             answer = await core.in_long_thread(ctx.project_id or ctx.user_id, _answer, where, route, request)
     else:
         _admit(where, route, request)
-        outer = CURRENT.set(request)
-        try:
+        with _at_work(request):
             answer = await route.handler(request)
-        finally:
-            CURRENT.reset(outer)
     return answer if isinstance(answer, Response) else Response(answer)
 
 
@@ -184,9 +183,18 @@ def _admit(where: Service, route: Route, request: Request) -> None:
 
 def _answer(where: Service, route: Route, request: Request) -> Any:
     _admit(where, route, request)
+    with _at_work(request):
+        return route.handler(request)
+
+
+@contextmanager
+def _at_work(request: Request) -> Iterator[None]:
+    """While a call is answered. :raises TooLarge: it would keep the database from others for too long."""
     outer = CURRENT.set(request)
     try:
-        return route.handler(request)
+        yield
+    except HeldTooLong as error:
+        raise TooLarge(str(error)) from None
     finally:
         CURRENT.reset(outer)
 

@@ -3,7 +3,7 @@ own form gives it; all are given at once, and the jobs and the host's page tell 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.dashboard.api import lists
@@ -20,11 +20,15 @@ from tane.web.request import Response
 if TYPE_CHECKING:
     from tane.services.dashboard.api.pages import Order
 
-MOST = 200
-"""Servers that one order goes to; those that are left are named by the host's page, and go with the next one."""
+MOST, A_PAGE = 200, 200
+"""Servers that one order moves, and that one look lists; those that are left go with the next order."""
+MOVING, EVACUATED = ("migrating", "resize_"), ("rebuilding",)
+"""How tasks begin by which a server goes to another host, and what it is in that is made anew there."""
 LIVE, COLD = "live", "cold"
 ACT, SWITCH = Call.of("compute POST /v2.1/servers/{id}/action"), Call.of("host PUT /{id}")
+TASK = "OS-EXT-STS:task_state"
 Do = Callable[[Row], Awaitable[Any]]
+Results = list[tuple[str, str]]
 
 
 async def drain(visit: Visit, order: Order, given: Form) -> Response:
@@ -51,8 +55,8 @@ async def drain(visit: Visit, order: Order, given: Form) -> Response:
     waiting = {"source_compute": name, "status": "finished", "migration_type": "migration"}
     moved = await visit.core.in_thread(_rows, visit, "migrations", waiting)
     results = await _each(visit, [one for one in moved if one["source_compute"] == name], confirm)
-    results += await _each(visit, await visit.core.in_thread(_servers, visit, name), move)
-    return await visit.core.in_thread(_told, visit, order, results)
+    some, going = await _all_of(visit, name, move, MOVING)
+    return await visit.core.in_thread(_told, visit, order, results + some, going)
 
 
 async def dead(visit: Visit, order: Order, given: Form) -> Response:
@@ -63,8 +67,9 @@ async def dead(visit: Visit, order: Order, given: Form) -> Response:
     async def evacuate(server: Row) -> None:
         await visit.ask(ACT, {"evacuate": {}}, spoken="2.14", id=str(server["id"]))
 
-    found = await visit.core.in_thread(_servers, visit, str(order.row["name"])) if values.get("evacuate") else []
-    return await visit.core.in_thread(_told, visit, order, await _each(visit, found, evacuate))
+    name = str(order.row["name"])
+    results, going = await _all_of(visit, name, evacuate, EVACUATED) if values.get("evacuate") else ([], [])
+    return await visit.core.in_thread(_told, visit, order, results, going)
 
 
 async def _values(visit: Visit, order: Order, given: Form) -> Values:
@@ -72,29 +77,58 @@ async def _values(visit: Visit, order: Order, given: Form) -> Values:
     return forms.values(fields, given.values)
 
 
-def _servers(visit: Visit, host: str) -> list[Row]:
-    return _rows(visit, "all-servers", {"host": host})
-
-
 def _rows(visit: Visit, kind: str, query: Mapping[str, str]) -> list[Row]:
-    return lists.rows(visit, KINDS[kind], {**query, "limit": str(MOST)})
+    return lists.rows(visit, KINDS[kind], {**query, "limit": str(A_PAGE)})
 
 
-async def _each(visit: Visit, found: list[Row], do: Do) -> list[tuple[str, str]]:
-    """(what, why it was refused) of each."""
-    results = []
+async def _all_of(visit: Visit, host: str, do: Do, tasks: tuple[str, ...]) -> tuple[Results, Results]:
+    """What became of the host's servers, until :data:`MOST` of them go; and those with which something is done already.
+    What is refused stays, and must not keep those behind it from their turn."""
+    results: Results = []
+    going: Results = []
+    query = {"host": host}
+    while sum(not problem for _, problem in results) < MOST:
+        found = await visit.core.in_thread(_rows, visit, "all-servers", query)
+        going += [(_label(row), _busy(visit, row, tasks)) for row in found if row.get(TASK)]
+        left = MOST - sum(not problem for _, problem in results)
+        results += await _each(visit, [row for row in found if not row.get(TASK)], do, left)
+        if len(found) < A_PAGE:
+            break
+        query["marker"] = str(found[-1]["id"])
+    return results, going
+
+
+def _busy(visit: Visit, row: Row, tasks: tuple[str, ...]) -> str:
+    """What is done with a server already."""
+    task = str(row[TASK])
+    if task.startswith(tasks):
+        return visit.words(N_("It is on its way to another host."))
+    return visit.words(N_("Something else is done with it ({task}): order it again after that."), task=task)
+
+
+async def _each(visit: Visit, found: Sequence[Row], do: Do, most: int = MOST) -> Results:
+    """(what, why it was refused) of each, until ``most`` were accepted."""
+    results: Results = []
     for row in found:
-        label = " ".join(str(row.get(name) or "") for name in ("name", "instance_uuid", "id") if name in row)
+        if sum(not problem for _, problem in results) >= most:
+            break
         try:
             await do(row)
-            results.append((label.strip(), ""))
+            results.append((_label(row), ""))
         except ApiError as error:
-            results.append((label.strip(), visit.refusal(error)))
+            results.append((_label(row), visit.refusal(error)))
     return results
 
 
-def _told(visit: Visit, order: Order, results: list[tuple[str, str]]) -> Response:
-    if not results:
+def _label(row: Row) -> str:
+    named = (str(row.get(name) or "") for name in ("name", "instance_uuid", "id") if name in row)
+    return " ".join(named).strip()
+
+
+def _told(visit: Visit, order: Order, results: Results, going: Results) -> Response:
+    if not results and not going:
         return visit.go(f"/{order.kind.name}/{inside.part(order.id)}", done=order.action.name)
     back = f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}"
-    return visit.page("report.html", kind=order.kind, action=order.action, results=results, undo=None, back=back)
+    return visit.page(
+        "report.html", kind=order.kind, action=order.action, results=results, going=going, undo=None, back=back
+    )

@@ -11,7 +11,6 @@ from typing import Any
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import showing
 from tane.services.dashboard.domain.describing import (
-    OF_PROJECT,
     Action,
     Call,
     Column,
@@ -34,13 +33,6 @@ MOST_IDS = 100
 """Rows that are asked for by their ids."""
 OFFERED = 200
 """Rows that a field offers; what an address asks for is offered besides."""
-
-
-OWN: Mapping[str, Sequence[Mapping[str, str]]] = {
-    "networks": (OF_PROJECT, {"shared": "true"}),
-    "images": ({"owner": "{project}"}, {"visibility": "public"}, {"visibility": "shared"}),
-}
-"""By which queries, each an administrator's, one has what a user of the project would see."""
 
 
 @dataclass
@@ -221,9 +213,7 @@ def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[
     kind = KINDS[field.ref]
     asked_for = {**({"limit": str(OFFERED)} if kind.paged else {}), **query}
     try:
-        found = rows(visit, kind, asked_for)
-        if field.own and visit.ctx.is_admin:
-            found = _own(visit, kind, asked_for, found)
+        found = rows(visit.as_member() if field.own else visit, kind, asked_for)
     except ApiError:
         return []
     visit.told[f"offered {kind.name}"] = found
@@ -235,22 +225,6 @@ def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[
         chosen = str(value_of(row, field.value) or "")
         offered.append((chosen, f"{text or chosen[:8]}{_hint(row, alike=text in twice)}" if text != chosen else text))
     return offered
-
-
-def _own(visit: Visit, kind: Kind, query: Mapping[str, str], found: Sequence[Row]) -> list[Row]:
-    """What of an administrator's list, which is everybody's, a user of the project would see as well. Where the list
-    is longer than what was asked for, it is asked for more closely."""
-    if len(found) < OFFERED:
-        mine, shared = visit.ctx.project_id, ("public", "shared")
-        return [
-            row
-            for row in found
-            if mine in (row.get("project_id"), row.get("owner"))
-            or row.get("shared") is True
-            or row.get("visibility") in shared
-        ]
-    several = [row for more in OWN[kind.name] for row in rows(visit, kind, {**query, **more})]
-    return list({id_of(kind, row): row for row in several}.values())[:OFFERED]
 
 
 def _hint(row: Row, *, alike: bool) -> str:

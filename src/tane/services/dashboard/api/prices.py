@@ -38,9 +38,9 @@ def _server(flavor: Row) -> Row:
     return _thing("instance", **told, **{name: str(size) for name, size in sizes.items()})
 
 
-def of_volumes(visit: Visit, service: str = "volume.size", only: str = "") -> list[Thing]:
+def of_volumes(visit: Visit, service: str = "volume.size", only: str = "", most: int = MOST_IN_FORM) -> list[Thing]:
     """A GiB of each type, or of the one called ``only``."""
-    found = lists.rows(visit, KINDS["volume-types"])
+    found = visit.told.get("offered volume-types") or lists.rows(visit, KINDS["volume-types"])
     told = [(str(row["name"]), str(row["id"])) for row in found if not only or row["name"] == only]
     words = {
         "volume.size": N_("1 GiB of a volume ({type})"),
@@ -48,7 +48,7 @@ def of_volumes(visit: Visit, service: str = "volume.size", only: str = "") -> li
     }
     return [
         (visit.words(words[service], type=name), _thing(service, volume_type=name, volume_type_id=number))
-        for name, number in told[:MOST_IN_LIST]
+        for name, number in told[:most]
     ]
 
 
@@ -99,22 +99,19 @@ def quotes(visit: Visit, kind: Kind, action: Action, row: Row, offered: Offered)
         return []
     flavors = [key for one, some in offered if one.field.ref == "flavors" for key, _ in some if key]
     try:
-        return [(name, money(visit, hour * HOURS)) for name, hour in _priced(visit, about(visit, row, flavors))]
+        [found] = _priced(visit, [about(visit, row, flavors)])
+        return [(name, money(visit, hour * HOURS)) for name, hour in found]
     except ApiError:
         # Who may not ask what things cost orders them all the same.
         return []
 
 
-def _priced(visit: Visit, things: Sequence[Thing]) -> list[tuple[str, Decimal]]:
-    """(what, its price an hour) of what has a price. One call tells whether anything has."""
-    if not things or not _hour(visit, [thing for _, thing in things]):
-        return []
-    found = ((name, _hour(visit, [thing])) for name, thing in things)
-    return [(name, price) for name, price in found if price]
-
-
-def _hour(visit: Visit, things: Sequence[Row]) -> Decimal:
-    return Decimal(str(visit.call(QUOTE, {"resources": things})))
+def _priced(visit: Visit, parts: Sequence[Sequence[Thing]]) -> list[list[tuple[str, Decimal]]]:
+    """(what, its price an hour) of what has a price, of each part; one call for all of them."""
+    asked = [thing for part in parts for _, thing in part]
+    told = iter(visit.call(QUOTE, {"resources": asked}, {"details": "1"})["prices"] if asked else ())
+    found = [[(name, Decimal(next(told))) for name, _ in part] for part in parts]
+    return [[(name, price) for name, price in part if price] for part in found]
 
 
 def money(visit: Visit, amount: Decimal) -> str:
@@ -126,18 +123,24 @@ def money(visit: Visit, amount: Decimal) -> str:
     return f"{amount:.{digits}f} {rating.currency}"
 
 
+def _of_types(visit: Visit) -> list[Thing]:
+    return [
+        thing for name in ("volume.size", "volume.snapshot.size") for thing in of_volumes(visit, name, "", MOST_IN_LIST)
+    ]
+
+
 @page
 def show(visit: Visit) -> Response:
     """The list of prices."""
     parts = (
         (N_("Servers, while they run"), of_flavors),
-        (N_("Volumes and snapshots"), lambda visit: of_volumes(visit) + of_volumes(visit, "volume.snapshot.size")),
+        (N_("Volumes and snapshots"), _of_types),
         (N_("Others"), lambda visit: of_images(visit) + OBJECTS(visit) + FLOATING(visit) + ROUTER(visit)),
     )
-    told = []
-    for title, about in parts:
-        found = _priced(visit, about(visit))
-        told.append((title, [(name, money(visit, hour), money(visit, hour * HOURS)) for name, hour in found]))
-    return visit.page(
-        "prices.html", parts=[(title, rows) for title, rows in told if rows], command="openstack rating quote get"
-    )
+    found = _priced(visit, [about(visit) for _, about in parts])
+    told = [
+        (title, [(name, money(visit, hour), money(visit, hour * HOURS)) for name, hour in some])
+        for (title, _), some in zip(parts, found, strict=True)
+        if some
+    ]
+    return visit.page("prices.html", parts=told, command="openstack rating quote get")

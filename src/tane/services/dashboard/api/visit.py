@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -83,6 +84,14 @@ class Visit:
         """What stands for the caller in paths."""
         inner = self.request.param("in") or ""
         return {"project": self.ctx.project_id or "-", "user": self.ctx.user_id, "in": inner or "-", **more}
+
+    def as_member(self) -> Visit:
+        """The visit of who were no more than a member of the project: what lists tell of it."""
+        if not self.ctx.is_admin:
+            return self
+        request = copy.copy(self.request)
+        request.ctx = replace(self.ctx, roles=("member", "reader"), site_admin=False)
+        return replace(self, request=request)
 
     def call(self, call: Call, body: Any = None, query: Any = (), spoken: str | None = None, **places: str) -> Any:
         """Ask the API as the visitor."""

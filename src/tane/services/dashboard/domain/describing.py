@@ -88,7 +88,7 @@ class Field:
     only: Callable[[Row], bool] | None = None
     """Which rows are offered."""
     own: bool = False
-    """Rows of the project, and what is shared, are offered: an administrator's list has everybody's."""
+    """What a member of the project sees is offered: an administrator's list has everybody's."""
     apart: Sequence[str] = ()
     """Entries of the row's value that are the API's own, and no text of the form."""
 

@@ -35,6 +35,7 @@ FORMS = (
     N_("Quota exceeded for resources: ['{what}']."),
     N_("Quota exceeded for {what}: Requested {asked}, but already used {used} of {most} {what_again}"),
     N_("Quota exceeded, too many {what}."),
+    N_("The request is too large: it would keep others waiting for more than {seconds} seconds. Ask for less at once."),
     N_("Maximum number of {what} allowed ({most}) exceeded for quota '{quota}'."),
     N_("Maximum number of {what} allowed ({most}) exceeded"),
     N_("Requested volume size {size}G is larger than maximum allowed limit {most}G."),

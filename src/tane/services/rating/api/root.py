@@ -104,10 +104,14 @@ def scripts(request: Request) -> Response:
     raise NotImplementedHere(NO_SCRIPTS)
 
 
-def quote(request: Request) -> float:
-    """The price of an hour of all of it, now, for the caller's project."""
+def quote(request: Request) -> float | dict[str, Any]:
+    """The price of an hour of all of it, now, for the caller's project; with ``details`` (Tane's own) of each, too."""
     asked = [(one.service, one.desc, one.volume) for one in request.body.resources]
-    return float(quotes.price(request.core, request.ctx.project_id, asked))
+    found = quotes.prices(request.core, request.ctx.project_id, asked)
+    total = float(quotes.rounded(found))
+    if not request.flag("details"):
+        return total
+    return {"total": total, "prices": [plain(quotes.rounded([price])) for price in found]}
 
 
 # ------------------------------------------------------------------------------------------------------- collectors

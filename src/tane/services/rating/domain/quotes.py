@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,8 +16,8 @@ Asked = tuple[str, Mapping[str, Any], Decimal]
 MOST = Decimal(10) ** 15
 
 
-def price(core: Core, project_id: str, asked: Sequence[Asked]) -> Decimal:
-    """Of an hour of all of it, by the prices of now. Each: (service, its fields, how many units).
+def prices(core: Core, project_id: str, asked: Sequence[Asked]) -> list[Decimal]:
+    """Of an hour of each, by the prices of now, not rounded. Each: (service, its fields, how many units).
 
     :raises BadRequest: how many is no number, or too many.
     """
@@ -32,7 +32,12 @@ def price(core: Core, project_id: str, asked: Sequence[Asked]) -> Decimal:
             told = {str(name): _text(value) for name, value in fields.items()}
             [step] = knowledge.prices.steps(Point(service, project_id, volume, told), begin, end)
             found.append(step.price)
-    return money.rounded(money.times(money.total(found), Decimal(money.PERIOD)))
+    return found
+
+
+def rounded(prices: Iterable[Decimal]) -> Decimal:
+    """Prices of an hour together, as a bill would round them."""
+    return money.rounded(money.times(money.total(prices), Decimal(money.PERIOD)))
 
 
 def _text(value: Any) -> str:
