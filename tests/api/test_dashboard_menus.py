@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from tane.hosts import store
-from tane.services.dashboard.api import draining, happened
+from tane.services.dashboard.api import bills, draining, happened
+from tane.services.dashboard.domain import forms
+from tane.services.dashboard.resources import KINDS
+from tane.services.event.store import events
 from tane.services.rating.domain import quotes
+from tests.api import rating_support
 from tests.api.compute_support import V, at, make_image, make_network
 from tests.api.dashboard_support import D, Scene, admin, make_scene
 from tests.support import HOST_ID, OTHER_HOST_ID, ApiCloud, second_host
@@ -91,6 +95,9 @@ def test_a_dead_host_gives_its_servers_to_others_and_comes_back_enabled(scene: S
     scene.cloud.run_jobs()
     assert where(boss, server) == [("host-2", "ACTIVE")]
     assert boss.api.get(f"/hosts/{HOST_ID}").json()["host"]["state"] == "dead"
+    enable = KINDS["hosts"].action("enable")
+    assert enable is not None
+    assert forms.body(enable, {}, {"state": "up"}) == {"host": {"enabled": True}}
     boss.do("hosts", HOST_ID, "enable")
     assert boss.api.get(f"/hosts/{HOST_ID}").json()["host"]["state"] == "down"
 
@@ -120,16 +127,25 @@ def test_prices_stand_in_forms_and_in_a_list_as_the_project_would_pay_them(
     assert len(asked) == 3, "one quote a page, whatever it prices: each reads all rules"
 
 
-def test_the_overview_tells_what_the_month_costs(scene: Scene) -> None:
+def test_the_overview_tells_what_the_month_costs(scene: Scene, boss: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = scene.browser.get(D)
     assert "Cost of this month" in shown and f'hx-get="{D}/bill"' in shown
+    rating_support.price(boss.api, "router", "2")
+    scene.make("routers", name="door")
+    rating_support.pass_(scene.cloud, minutes=30)
+    asked: list[str] = []
+    monkeypatch.setattr(bills, "_resources", lambda *given: asked.append("rows"))
     part = scene.browser.send("GET", f"{D}/bill", headers={"HX-Request": "true"}).text
-    assert "0.00 EUR" in part and "<html" not in part
+    assert "1.00 EUR" in part and "<html" not in part and not asked
+    assert scene.api.get("/rating/v2/bill?lines=0").json()["bill"]["lines"] == []
 
 
+@pytest.mark.parametrize("looked_at", [2, 1000])
 def test_what_has_happened_is_told_newest_first_whoever_else_was_busy(
-    scene: Scene, boss: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, boss: Scene, monkeypatch: pytest.MonkeyPatch, looked_at: int
 ) -> None:
+    monkeypatch.setattr(happened, "MOST", looked_at)
+    monkeypatch.setattr(events, "LOOKED_AT", looked_at)
     monkeypatch.setattr(happened, "NARROW", 2)
     monkeypatch.setattr(happened, "SHOWN", 3)
     router = scene.make("routers", name="<b>first</b>")
@@ -140,6 +156,15 @@ def test_what_has_happened_is_told_newest_first_whoever_else_was_busy(
     assert "&lt;b&gt;first" in shown and "other-" not in shown and "mia" in shown
     assert shown.index("Router · deleted") < shown.index("Router · made")
     assert "Router ·" not in scene.browser.get(f"{D}/happened?type=compute.server")
+    answered: list[str] = []
+    between = happened._between
+
+    async def noted(*given: Any) -> Any:
+        found = await between(*given)
+        answered.extend(one["type"] for one in found or ())
+        return found
+
+    monkeypatch.setattr(happened, "_between", noted)
     page = boss.browser.get(f"{D}/happened?all=1&type=identity.project")
     seen: list[str] = []
     while True:
@@ -150,6 +175,7 @@ def test_what_has_happened_is_told_newest_first_whoever_else_was_busy(
             break
         page = boss.browser.get(f"{D}/happened?{query}")
     assert list(dict.fromkeys(seen)) == [f"other-{place}" for place in reversed(range(9))]
+    assert {name.rpartition(".")[0] for name in answered} == {"identity.project"}
     assert "other-" not in scene.browser.get(f"{D}/happened?all=1&type=identity.project")
 
 

@@ -436,3 +436,20 @@ def test_what_would_take_too_long_is_told_in_its_form_and_nothing_typed_is_lost(
     assert "Ask for less at once." in answer.text and 'value="typed &lt;b&gt;"' in answer.text
     monkeypatch.setattr(database, "MOST_SECONDS", 5.0)
     assert scene.api.get(f"{N}/routers").json()["routers"] == []
+
+
+def test_long_lists_of_a_form_are_searched_without_losing_what_is_typed(scene: Scene) -> None:
+    boss = scene.cloud.admin
+    for place in range(60):
+        body = {"name": f"size-{place:02}", "vcpus": 1, "ram": 64, "disk": 1, "id": f"s{place}"}
+        boss.post(f"{V}/flavors", {"flavor": body}, 200)
+    path = f"{D}/new/servers"
+    page = scene.browser.get(path)
+    assert page.count('<option value="s') == 49 and page.count('name="find-flavor"') == 1
+    assert 'name="find-image"' not in page
+    found = scene.browser.fill(path, name="web", flavor="large", **{"find-flavor": "SIZE-5"}).text
+    assert 'value="large" selected>large' in found
+    assert found.count("size-5") == 10 and "These have “SIZE-5” in their name." in found and 'value="web"' in found
+    assert scene.api.get(f"{V}/servers").json()["servers"] == []
+    told = scene.browser.fill(path, name="web", flavor="s59", show="command").text
+    assert "--flavor s59" in told and 'value="s59" selected>size-59' in told

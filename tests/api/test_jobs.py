@@ -156,6 +156,9 @@ def test_a_project_sees_what_administrators_had_done_to_its_resources(cloud: Api
     boss.delete(f"/volume/v3/{garden.user.project_id}/volumes/{volume['volume']['id']}", 202)
     found = [one["operation"] for one in garden.user.get(f"{J}?limit=4").json()["jobs"]]
     assert found == ["volume.delete_volume", "volume.create_volume", "compute.stop_server", "compute.create_server"]
+    [port] = boss.get(f"/network/v2.0/ports?device_id={server}").json()["ports"]
+    boss.delete(f"/network/v2.0/ports/{port['id']}", 204)
+    assert garden.user.get(f"{J}?limit=1").json()["jobs"][0]["operation"] == "compute.detach_interface"
     assert boss.get(J).json()["jobs"] == []
 
 

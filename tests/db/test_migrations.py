@@ -53,6 +53,7 @@ LANDED = {
     "0028_providers.py": "cbcfbffa48584ff02f78d98f435a8de0103258e996287cfa069d9338231ad5da",
     "0029_jobs_of_projects.py": "3737ea798efd93fa699a2fed9d74550d22191c6a9247091f6db6a82d2d12df94",
     "0030_allocation_totals.py": "0a42559061644ca18d93fe68e588012db3d58f2642863c40b501dc62e4fbe11e",
+    "0031_jobs_ordered_by.py": "89ce499e37f03a61dc177c220b06bd5b8433d8ab1bf2f40accf6be6651b0539c",
 }
 """Databases were made by these: who wants other tables writes another migration, and adds it here when it landed."""
 

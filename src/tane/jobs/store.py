@@ -71,7 +71,8 @@ def enqueue(
 
     Jobs of the same ``resource`` ("server:<id>") run one after another in the order they were written. ``by`` is None
     for the cloud's own work. ``owner``: the project whose resource it is, where it may be another than that of ``by``:
-    the job is the owner's, who sees it, and in whose share it runs.
+    the owner sees the job; it runs in the share of who ordered it, or an owner's slow jobs would hold up the drain of
+    a host.
     """
     result = tx.insert(
         job,
@@ -90,6 +91,7 @@ def enqueue(
         request_id=by and by.request_id,
         user_id=by and by.user_id,
         project_id=owner or (by and by.project_id),
+        ordered_by=by and by.project_id,
         created_at=tx.now,
     )
     tx.notify(TOPIC)
@@ -157,8 +159,9 @@ def events(tx: Tx, job_id: int) -> list[Row[Any]]:
 def claim(tx: Tx, owner: str, limit: int, share: int | None = None) -> list[Row[Any]]:
     """Take up to ``limit`` jobs that are due, have no live lease and no older unfinished job on the same resource.
 
-    No project holds more than ``share`` of this owner's leases at a time, and who holds fewest comes first: one
-    project's many or long jobs never keep another's waiting. Jobs of no project are the cloud's own, without a share.
+    What one project ordered holds no more than ``share`` of this owner's leases at a time, and who holds fewest comes
+    first: one project's many or long jobs never keep another's waiting. Jobs that no project ordered are the cloud's
+    own, without a share.
     """
     most = MANY if share is None else share
     wanted = {"now": tx.now, "owner": owner, "share": most, "most": limit}
@@ -180,16 +183,16 @@ def _claimable() -> Select[Any]:
     in_the_way = or_(other.c.host_away.is_(None), other.c.run_after <= now)
     before = or_(and_(other.c.id < job.c.id, in_the_way), other.c.lease_until >= now)
     held = (
-        select(job.c.project_id, func.count().label("count"))
+        select(job.c.ordered_by, func.count().label("count"))
         .where(job.c.lease_owner == bindparam("owner"), job.c.lease_until >= now)
-        .group_by(job.c.project_id)
+        .group_by(job.c.ordered_by)
         .subquery()
     )
     due = (
         select(
             job.c.id,
-            job.c.project_id,
-            func.row_number().over(partition_by=job.c.project_id, order_by=job.c.id).label("place"),
+            job.c.ordered_by,
+            func.row_number().over(partition_by=job.c.ordered_by, order_by=job.c.id).label("place"),
         )
         .where(
             job.c.run_after <= now,
@@ -198,10 +201,10 @@ def _claimable() -> Select[Any]:
         )
         .subquery()
     )
-    place = case((due.c.project_id.is_(None), 0), else_=due.c.place + func.coalesce(held.c.count, 0))
+    place = case((due.c.ordered_by.is_(None), 0), else_=due.c.place + func.coalesce(held.c.count, 0))
     return (
         select(due.c.id)
-        .outerjoin(held, held.c.project_id == due.c.project_id)
+        .outerjoin(held, held.c.ordered_by == due.c.ordered_by)
         .where(place <= bindparam("share", type_=Integer))
         .order_by(place, due.c.id)
         .limit(bindparam("most", type_=Integer))
@@ -311,6 +314,7 @@ def owe(tx: Tx, row: Row[Any], step: str, state: str, data: dict[str, Any], host
         request_id=row.request_id,
         user_id=row.user_id,
         project_id=row.project_id,
+        ordered_by=row.ordered_by,
         created_at=tx.now,
     )
     assert result.inserted_primary_key is not None

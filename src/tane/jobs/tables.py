@@ -33,6 +33,8 @@ job = Table(
     Column("request_id", String(64)),
     Column("user_id", String(64)),
     Column("project_id", String(64)),
+    # The project whose member ordered it: of all slots it runs in that one's share. None: the cloud's own.
+    Column("ordered_by", String(64)),
     created_at(),
     sqlite_autoincrement=True,
 )

@@ -59,7 +59,7 @@ def _ask(
         require_state(row, action, allowed)
         refuse_nowhere(row)
         servers.change(tx, server_id, task_state=task)
-        queue(tx, ctx, order, ServerParams(server_id))
+        queue(tx, ctx, order, ServerParams(server_id), owner=row.project_id)
 
 
 def refuse_nowhere(row: Row[Any]) -> None:
@@ -103,7 +103,7 @@ def reboot(core: Core, ctx: Context, server_id: str, *, hard: bool) -> None:
             require_state(row, "reboot", ("active",))
         refuse_nowhere(row)
         servers.change(tx, server_id, task_state="rebooting_hard" if hard else "rebooting")
-        queue(tx, ctx, REBOOT_SERVER, RebootServer(server_id, hard=hard))
+        queue(tx, ctx, REBOOT_SERVER, RebootServer(server_id, hard=hard), owner=row.project_id)
 
 
 def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[Shown, str]:
@@ -146,7 +146,7 @@ def rebuild(core: Core, ctx: Context, server_id: str, body: RebuildIn) -> tuple[
             fault=None,
             **values,
         )
-        queue(tx, ctx, REBUILD_SERVER, RebuildServer(server_id, start_after=start_after))
+        queue(tx, ctx, REBUILD_SERVER, RebuildServer(server_id, start_after=start_after), owner=row.project_id)
         return details(tx, [require(tx, ctx, server_id)]), password
 
 

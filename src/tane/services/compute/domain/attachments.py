@@ -97,17 +97,17 @@ def attach_port(core: Core, ctx: Context, server_id: str, spec: network.PortSpec
             security_groups=[],
         )
         nic_tags.put(tx, server_id, port_id, spec.tag)
-        queue(tx, ctx, ATTACH_INTERFACE, AttachInterface(server_id, port_id=port_id))
+        queue(tx, ctx, ATTACH_INTERFACE, AttachInterface(server_id, port_id=port_id), owner=row.project_id)
         return next(nic for nic in _ports(tx, server_id) if nic.port.id == port_id)
 
 
 def detach_port(core: Core, ctx: Context, server_id: str, port_id: str) -> None:
     """:raises NotFound: the port is not the server's."""
     with core.db.write() as tx:
-        _changeable(tx, ctx, server_id, "detach_interface")
+        row = _changeable(tx, ctx, server_id, "detach_interface")
         if port_id not in {port.id for port in network.server_ports(tx, server_id)}:
             raise NotFound(f"Port {port_id} not found on instance {server_id}")
-        network.order_detach(tx, ctx, server_id, port_id)
+        network.order_detach(tx, ctx, server_id, port_id, owner=row.project_id)
 
 
 # --------------------------------------------------------------------------------------------------------- volumes
@@ -180,7 +180,13 @@ def attach_volume(
             made_for_server=False,
             tag=tag,
         )
-        queue(tx, ctx, ATTACH_VOLUME, AttachVolume(server_id, volume_id=volume_id, attachment_id=attachment_id))
+        queue(
+            tx,
+            ctx,
+            ATTACH_VOLUME,
+            AttachVolume(server_id, volume_id=volume_id, attachment_id=attachment_id),
+            owner=row.project_id,
+        )
         return _attachment(tx, server_id, volume_id)
 
 
@@ -199,7 +205,7 @@ def detach_volume(core: Core, ctx: Context, server_id: str, volume_id: str, *, p
     :raises Forbidden: the root volume stays. :raises BadRequest: the volume is not in use.
     """
     with core.db.write() as tx:
-        _changeable(tx, ctx, server_id, "detach_volume", _volume_states(put_away=put_away))
+        row = _changeable(tx, ctx, server_id, "detach_volume", _volume_states(put_away=put_away))
         found = _attachment(tx, server_id, volume_id)
         if found.boot_index == 0:
             raise BadRequest("Cannot detach a root device volume")
@@ -207,4 +213,5 @@ def detach_volume(core: Core, ctx: Context, server_id: str, volume_id: str, *, p
             volume.begin_detach(tx, ctx, volume_id, server_id)
         except Conflict as error:
             raise BadRequest(error.message) from None
-        queue(tx, ctx, DETACH_VOLUME, DetachVolume(server_id, volume_id=volume_id, attachment_id=found.attachment_id))
+        params = DetachVolume(server_id, volume_id=volume_id, attachment_id=found.attachment_id)
+        queue(tx, ctx, DETACH_VOLUME, params, owner=row.project_id)

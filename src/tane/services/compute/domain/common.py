@@ -31,11 +31,9 @@ def require(tx: Tx, ctx: Context, server_id: str) -> Row[Any]:
     return row
 
 
-def queue(tx: Tx, by: Context, order: Order[S], params: S, *, owner: str | None = None) -> None:
+def queue(tx: Tx, by: Context, order: Order[S], params: S, *, owner: str) -> None:
     """Write the job of an action on a server in the transaction that decided on it; a server's jobs run in order.
-    ``owner``: the server's project, where the caller knows it."""
-    if owner is None and by.is_admin:
-        owner = servers.project_of(tx, params.server_id)
+    ``owner``: the server's project."""
     enqueue(tx, order, params, resource=f"server:{params.server_id}", by=by, owner=owner)
 
 

@@ -158,7 +158,7 @@ def order(
     allocations.claim(tx, move_id, row.host_id, held)
     allocations.claim(tx, row.id, chosen.id, wanted.amounts)
     servers.change(tx, row.id, task_state=TASKS.get(kind, "resize_prep"))
-    queue(tx, ctx, ORDERS[kind], MoveServer(row.id, move_id=move_id))
+    queue(tx, ctx, ORDERS[kind], MoveServer(row.id, move_id=move_id), owner=row.project_id)
 
 
 def wanted_of(
@@ -263,7 +263,9 @@ def _decide(core: Core, ctx: Context, server_id: str, action: str, status: str, 
 def order_decision(tx: Tx, by: Context, row: Row[Any], move: Row[Any], status: str, task: str | None) -> None:
     migrations.change(tx, move.uuid, status)
     servers.change(tx, row.id, task_state=task or "resize_confirming")
-    queue(tx, by, REVERT_RESIZE if task else CONFIRM_RESIZE, MoveServer(row.id, move_id=move.uuid))
+    queue(
+        tx, by, REVERT_RESIZE if task else CONFIRM_RESIZE, MoveServer(row.id, move_id=move.uuid), owner=row.project_id
+    )
 
 
 def confirm_older(tx: Tx, moment: datetime) -> int:

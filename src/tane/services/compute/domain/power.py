@@ -142,4 +142,4 @@ def _start_again(tx: Tx, row: Row[Any], state: GuestState) -> None:
 
 def _order(tx: Tx, row: Row[Any], order: Order[S], params: S) -> None:
     """A job that nobody asked for: it is told as its owner's."""
-    queue(tx, of_project(row, f"req-{new_id()}"), order, params)
+    queue(tx, of_project(row, f"req-{new_id()}"), order, params, owner=row.project_id)

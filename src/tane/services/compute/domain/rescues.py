@@ -39,7 +39,7 @@ def rescue(core: Core, ctx: Context, server_id: str, image_ref: str | None, pass
             rescue_image_id=info.id,
             admin_pass=given if row.config_drive else None,
         )
-        queue(tx, ctx, RESCUE_SERVER, RescueServer(server_id, vm_state=row.vm_state))
+        queue(tx, ctx, RESCUE_SERVER, RescueServer(server_id, vm_state=row.vm_state), owner=row.project_id)
     return given
 
 
@@ -50,4 +50,4 @@ def unrescue(core: Core, ctx: Context, server_id: str) -> None:
         refuse_locked(ctx, row)
         require_state(row, "unrescue", ("rescued",))
         servers.change(tx, server_id, task_state="unrescuing")
-        queue(tx, ctx, UNRESCUE_SERVER, ServerParams(server_id))
+        queue(tx, ctx, UNRESCUE_SERVER, ServerParams(server_id), owner=row.project_id)

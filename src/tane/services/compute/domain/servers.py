@@ -110,7 +110,7 @@ def delete(core: Core, ctx: Context, server_id: str) -> None:
             return
         servers.change(tx, server_id, task_state="deleting")
         cancel(tx, f"server:{server_id}")
-        queue(tx, ctx, DELETE_SERVER, ServerParams(server_id))
+        queue(tx, ctx, DELETE_SERVER, ServerParams(server_id), owner=found.project_id)
 
 
 # ------------------------------------------------------------------------------------------- metadata, tags, locks

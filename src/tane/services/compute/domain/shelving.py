@@ -42,7 +42,7 @@ def shelve(core: Core, ctx: Context, server_id: str) -> None:
             # A shelved server costs less than one that runs: a spent budget is no reason against it.
             made = snapshots.image_of_disk(tx, core, ctx, row, f"{row.name}-shelved", {}, budgeted=False)
         servers.change(tx, server_id, task_state="shelving")
-        queue(tx, ctx, SHELVE_SERVER, ShelveServer(server_id, image_id=made))
+        queue(tx, ctx, SHELVE_SERVER, ShelveServer(server_id, image_id=made), owner=row.project_id)
 
 
 def offload(core: Core, ctx: Context, server_id: str) -> None:
@@ -86,7 +86,7 @@ def unshelve(core: Core, ctx: Context, server_id: str, zone: str | None, host: s
         allocations.claim(tx, row.id, chosen.id, wanted.amounts)
         network.rebind_ports(tx, row.id, chosen.id)
         servers.change(tx, server_id, task_state="unshelving", host_id=chosen.id, host_name=chosen.name)
-        queue(tx, ctx, UNSHELVE_SERVER, ServerParams(server_id))
+        queue(tx, ctx, UNSHELVE_SERVER, ServerParams(server_id), owner=row.project_id)
 
 
 def _refuse_without_image(tx: Tx, row: Row[Any]) -> None:

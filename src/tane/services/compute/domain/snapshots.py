@@ -59,7 +59,7 @@ def of_disk(
 ) -> str:
     """Order an image of the local root disk. ``rotation``: how many backups of its type are kept, if it is one."""
     image_id = image_of_disk(tx, core, ctx, row, name, properties)
-    queue(tx, ctx, CREATE_IMAGE, CreateImage(row.id, image_id=image_id, rotation=rotation))
+    queue(tx, ctx, CREATE_IMAGE, CreateImage(row.id, image_id=image_id, rotation=rotation), owner=row.project_id)
     return image_id
 
 
@@ -124,7 +124,13 @@ def _of_volumes(tx: Tx, core: Core, ctx: Context, row: Row[Any], name: str, prop
         },
     )
     snapshot_ids = [entry["snapshot_id"] for entry in mapping]
-    queue(tx, ctx, CREATE_VOLUME_IMAGE, CreateVolumeImage(row.id, image_id=image_id, snapshot_ids=snapshot_ids))
+    queue(
+        tx,
+        ctx,
+        CREATE_VOLUME_IMAGE,
+        CreateVolumeImage(row.id, image_id=image_id, snapshot_ids=snapshot_ids),
+        owner=row.project_id,
+    )
     return image_id
 
 

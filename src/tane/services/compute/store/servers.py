@@ -22,12 +22,6 @@ def get(tx: Tx, server_id: str, *, deleted: bool = False) -> Row[Any] | None:
     return row if row is not None and (deleted or not row.deleted) else None
 
 
-def project_of(tx: Tx, server_id: str) -> str | None:
-    """The project whose server it is, deleted or not."""
-    found = tx.scalar(select(server.c.project_id).where(server.c.id == server_id))
-    return None if found is None else str(found)
-
-
 def find(
     tx: Tx, where: Sequence[ColumnElement[bool]], order: Order, marker: Sequence[Any] | None, limit: int | None
 ) -> list[Row[Any]]:

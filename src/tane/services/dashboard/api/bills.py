@@ -37,19 +37,21 @@ SERVICES = {
 @page
 def bill(visit: Visit) -> Response:
     """The bill of this month, or of another one."""
+    if visit.fragment:
+        return _total(visit)
     now = visit.core.clock.now()
     month = visit.request.param("month") or f"{now:%Y-%m}"
     found, problem, projects = {}, "", _projects(visit)
     project = (visit.request.param("project_id") or "")[:64] if projects else ""
     asked = {"month": month, **({"project_id": project} if project else {})}
+    call = Call.of("rating GET /v2/bill")
     try:
-        found = visit.call(Call.of("rating GET /v2/bill"), None, asked)["bill"]
+        found = visit.call(call, None, asked)["bill"]
     except ApiError as error:
         problem = visit.refusal(error)
     rows = _resources(visit, found.get("lines", ()))
-    call = Call.of("rating GET /v2/bill")
     return visit.page(
-        "bill_part.html" if visit.fragment else "bill.html",
+        "bill.html",
         month=month,
         months=_months(now),
         projects=projects,
@@ -63,6 +65,16 @@ def bill(visit: Visit) -> Response:
         command="openstack rating summary get -g type",
         curl=forms.curl(visit.request.base_url, "/rating", call, f"{call.path}?{urlencode(asked)[:200]}", None),
     )
+
+
+def _total(visit: Visit) -> Response:
+    """What the month has cost until now, for the overview."""
+    found, problem = {}, ""
+    try:
+        found = visit.call(Call.of("rating GET /v2/bill"), None, {"lines": "0"})["bill"]
+    except ApiError as error:
+        problem = visit.refusal(error)
+    return visit.page("bill_part.html", bill=found, problem=problem, budget=_budget(visit))
 
 
 def _months(now: datetime) -> list[str]:

@@ -18,7 +18,7 @@ from tane.web.request import Response
 CALL = Call.of("event GET ")
 SHOWN = 20
 MOST = 1000
-"""Events that one answer has."""
+"""Events of one's own that an answer looks at."""
 NARROW, WIDER = 200, 8
 MOST_LOOKS = 24
 """Answers that a page is put together from at most; the next one goes on where it ended."""
@@ -63,17 +63,17 @@ async def show(visit: Visit) -> Response:
 async def _before(visit: Visit, before: int, asked: dict[str, str], kind: str) -> tuple[list[Row], int]:
     """The last events before this one, newest first, and before which the next page looks; 1 is the end. The API tells
     them from a cursor on, oldest first: so windows before it are asked for, wider where little has happened."""
+    asked = {**asked, "type": kind} if kind else asked
     found: list[Row] = []
     window = NARROW
     for _ in range(MOST_LOOKS):
         window = min(window, before - 1)
         start = before - 1 - window
-        events = (await visit.ask(CALL, query={**asked, "cursor": str(start)}))["events"] if window > 0 else []
-        if len(events) == MOST and int(events[-1]["id"]) < before - 1:
+        events = await _between(visit, asked, start, before) if window > 0 else []
+        if events is None:
             window = max(window // 2, MOST)
             continue
-        some = [one for one in events if int(one["id"]) < before]
-        found += [one for one in reversed(some) if not kind or one["type"].rpartition(".")[0] == kind]
+        found += reversed(events)
         before = start + 1
         if len(found) >= SHOWN or before <= 1:
             break
@@ -81,6 +81,18 @@ async def _before(visit: Visit, before: int, asked: dict[str, str], kind: str) -
     if len(found) > SHOWN:
         return found[:SHOWN], int(found[SHOWN - 1]["id"])
     return found, before
+
+
+async def _between(visit: Visit, asked: dict[str, str], start: int, before: int) -> list[Row] | None:
+    """The events after one and before another; None where an answer does not look at so many."""
+    answer = await visit.ask(CALL, query={**asked, "cursor": str(start)})
+    reached = int(answer["cursor"])
+    # An answer that ends with what it found may have looked at all there is: then there is nothing behind it.
+    if start < reached < before - 1 > start + MOST:
+        behind = await visit.ask(CALL, query={**asked, "cursor": str(reached), "limit": "1"})
+        if reached < (int(behind["cursor"])) < before:
+            return None
+    return [one for one in answer["events"] if int(one["id"]) < before]
 
 
 def _page(visit: Visit, found: list[Row], reached: int, kind: str, everything: bool) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ MOST = 1000
 MOST_IDS = 100
 """Rows that are asked for by their ids."""
 OFFERED = 200
-"""Rows that a field offers; what an address asks for is offered besides."""
+"""Rows that are asked for to be offered by a field; what an address asks for is offered besides."""
 
 
 @dataclass
@@ -208,16 +208,23 @@ def all_names(visit: Visit, name: str) -> dict[str, str]:
     return names
 
 
-def choices(visit: Visit, field: Field, query: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The rows of a kind as choices of a field; none where the visitor may not list them."""
+def choices(
+    visit: Visit, field: Field, query: Mapping[str, str], find: str = "", had: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    """The rows of a kind as choices of a field, or those that have ``find`` in their name and what was chosen already;
+    none where the visitor may not list them."""
     kind = KINDS[field.ref]
-    asked_for = {**({"limit": str(OFFERED)} if kind.paged else {}), **query}
+    asked_for = {**({"limit": str(MOST if find else OFFERED)} if kind.paged else {}), **query}
     try:
         found = rows(visit.as_member() if field.own else visit, kind, asked_for)
     except ApiError:
         return []
     visit.told[f"offered {kind.name}"] = found
     found = [row for row in found if field.only is None or field.only(row)]
+    if find:
+        kept = [row for row in found if str(value_of(row, field.value) or "") in had]
+        named = [row for row in found if find.lower() in str(value_of(row, kind.label) or "").lower()]
+        found = kept + [row for row in named if row not in kept]
     labels = [str(value_of(row, kind.label) or "") for row in found]
     twice = {text for text, count in Counter(labels).items() if count > 1}
     offered = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -25,8 +25,12 @@ from tane.web.errors import ApiError
 from tane.web.request import Request, Response
 
 MOST_AT_ONCE = 100
-AN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 """Resources that one order for several goes to."""
+MOST_CHOICES = 50
+"""Of a list in a form; others are found by a part of their name."""
+FIND = "find-"
+"""How the fields begin by which a form's lists are searched: while one holds something nothing is done."""
+AN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 def kind_of(visit: Visit) -> Kind:
@@ -203,7 +207,11 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         # Ids alone: a stranger's link may not fill a form with a script of his.
         typed |= {name: [value] for name, value in visit.request.query if name in typed and AN_ID.fullmatch(value)}
     opened = problem is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
-    offered = [(one, _with_typed(one, _offered(visit, one), typed)) for one in fields]
+    opened = opened or bool(_finding(given))
+    finding = _finding(given)
+    lists_of = [_choices(visit, one, typed, finding) for one in fields]
+    offered = [(one, some) for one, (some, _) in zip(fields, lists_of, strict=True)]
+    longer = {one.field.name: text for one, (_, text) in zip(fields, lists_of, strict=True) if text is not None}
     line, request, block = _told(visit, order, fields, given)
     return visit.page(
         "form.html",
@@ -216,12 +224,13 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         inputs=offered,
         typed=typed,
         opened=opened,
+        longer=longer,
         back=undoing.can(order.kind, order.action),
         problem=visit.refusal(problem) if problem else "",
         command=line,
         curl=request,
         block=block,
-        told=given is not None and not problem and not brought,
+        told=given is not None and not problem and not brought and not finding,
         brought=bool(brought),
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
@@ -288,20 +297,34 @@ def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str
     }
 
 
-def _with_typed(one: Input, offered: list[tuple[str, str]], typed: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """What was asked for is offered, too, when the list was cut before it."""
-    had = {value for value, _ in offered}
-    more = [(value, value) for value in typed.get(one.field.name, ()) if one.field.ref and value and value not in had]
-    return [*offered, *more]
+def _finding(given: forms.Given | None) -> dict[str, str]:
+    """What is looked for in the lists of a form, by its fields."""
+    asked = ((name, next(iter(texts), "").strip()[:255]) for name, texts in (given or {}).items())
+    return {name.removeprefix(FIND): text for name, text in asked if name.startswith(FIND) and text}
 
 
-def _offered(visit: Visit, one: Input) -> list[tuple[str, str]]:
+def _choices(
+    visit: Visit, one: Input, typed: Mapping[str, Sequence[str]], finding: Mapping[str, str]
+) -> tuple[list[tuple[str, str]], str | None]:
+    """What a field offers, and where that is not all there is by what it was found ("" when nothing was looked for).
+    What was chosen already is offered in any case."""
+    name, find = one.field.name, finding.get(one.field.name, "")
+    had = {value for value in typed.get(name, ()) if value}
+    every = _offered(visit, one, find, had)
+    if not one.field.ref:
+        return every, None
+    shown = [pair for place, pair in enumerate(every) if place < MOST_CHOICES or pair[0] in had]
+    more = [(value, value) for value in typed.get(name, ()) if value and value not in {key for key, _ in every}]
+    return [*shown, *more], find if find or len(every) > MOST_CHOICES else None
+
+
+def _offered(visit: Visit, one: Input, find: str = "", had: Collection[str] = ()) -> list[tuple[str, str]]:
     field = one.field
     if field.ref:
         query = {
             name: value.replace("{in}", visit.request.param("in") or "") for name, value in (field.query or {}).items()
         }
-        return lists.choices(visit, field, query)
+        return lists.choices(visit, field, query, find, had)
     return [(value, visit.words(text) if text else "") for value, text in one.choices]
 
 
@@ -334,7 +357,7 @@ async def act(visit: Visit) -> Response:
             told = {"error": {"message": await core.in_thread(visit.refusal, error)}}
             return Response(codec.encode(told), error.status, SAFE, "application/json")
     order = await core.in_thread(_order, visit)
-    if given.one("show") == "command":
+    if given.one("show") in ("command", "found") or _finding(given.values):
         return await core.in_thread(form, visit, order, given.values)
     if order.action.special:
         try:

@@ -90,7 +90,7 @@ KINDS = (
                 N_("Enable"),
                 "host PUT /{id}",
                 "host",
-                empty={"enabled": True, "dead": False},
+                build=lambda values, row: {"enabled": True, **({"dead": False} if row.get("state") == "dead" else {})},
                 quick=True,
                 when=lambda row: not row.get("enabled") or row.get("state") == "dead",
                 command="./tane host enable {id}",

@@ -113,7 +113,7 @@ def enqueue(tx: Tx, ctx: Context, row: Row[Any], kind: str, wanted: Import, name
         stores=list(names),
         all_stores_must_succeed=wanted.all_stores_must_succeed,
     )
-    jobs.enqueue(tx, IMPORT_IMAGE, params, resource=f"image:{row.id}", by=ctx)
+    jobs.enqueue(tx, IMPORT_IMAGE, params, resource=f"image:{row.id}", by=ctx, owner=row.project_id)
     tx.notify(f"image:{row.id}")
     return task_id
 
@@ -156,7 +156,7 @@ def add_location(core: Core, ctx: Context, image_id: str, url: str, validation: 
         add_task(tx, ctx, task_id, "location_import", image_id, given)
         images.change(tx, image_id, status="importing", fault=None)
         params = AddLocation(image_id, task_id, store=store, url=url, validation=dict(validation))
-        jobs.enqueue(tx, ADD_LOCATION, params, resource=f"image:{image_id}", by=ctx)
+        jobs.enqueue(tx, ADD_LOCATION, params, resource=f"image:{image_id}", by=ctx, owner=row.project_id)
         tx.notify(f"image:{image_id}")
 
 

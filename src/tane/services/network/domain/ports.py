@@ -314,15 +314,17 @@ def delete(core: Core, ctx: Context, port_id: str) -> None:
         remove(tx, [port_id])
         if row.device_order:
             # As Nova does when Neutron tells it.
-            order_detach(tx, ctx, row.device_id, row.id)
+            order_detach(tx, ctx, row.device_id, row.id, owner=row.project_id)
         if row.device_owner == DHCP:
             serve(tx, rows.get(tx, network, row.network_id))
             changed(tx, networks=[row.network_id])
 
 
-def order_detach(tx: Tx, ctx: Context, server_id: str, port_id: str) -> None:
-    """Let a server's guest lose the interface of a port, which may be deleted already."""
-    enqueue(tx, DETACH_INTERFACE, DetachInterface(server_id, port_id), resource=f"server:{server_id}", by=ctx)
+def order_detach(tx: Tx, ctx: Context, server_id: str, port_id: str, *, owner: str) -> None:
+    """Let a server's guest lose the interface of a port, which may be deleted already. ``owner``: the server's project;
+    the port's is the same but where an administrator attached another's."""
+    params = DetachInterface(server_id, port_id)
+    enqueue(tx, DETACH_INTERFACE, params, resource=f"server:{server_id}", by=ctx, owner=owner)
 
 
 def _owns_network(tx: Tx, ctx: Context, network_id: str) -> bool:

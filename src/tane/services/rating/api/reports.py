@@ -222,7 +222,7 @@ def _point(frame: Frame) -> dict[str, Any]:
 
 @long
 def bill(request: Request) -> dict[str, Any]:
-    """Tane's own: a month, explained line by line."""
+    """Tane's own: a month, explained line by line; with ``lines=0`` what it comes to."""
     project_id = request.param("project_id") or request.ctx.project_id
     _refuse(request, "bill:get", project_id or None)
     month = request.param("month") or months.of(request.core.clock.now())
@@ -239,7 +239,7 @@ def _bill(request: Request, found: Bill) -> dict[str, Any]:
         "until": _utc(found.until),
         "closed_at": _utc(found.closed_at) if found.closed_at else None,
         "currency": settings.currency,
-        "lines": [_line(line) for line in found.lines],
+        "lines": [_line(line) for line in found.lines] if request.flag("lines", True) else [],
         "total_exact": money.plain(found.total),
         "total": money.coins(found.total, settings.digits),
     }
