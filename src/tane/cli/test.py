@@ -30,7 +30,7 @@ def test(
         # Who asks for these wants to know, so what is missing is a failure.
         environment["TANE_REQUIRE_ALL"] = "1"
     else:
-        install_missing_packages({**programs.TESTS, **programs.BROWSER})
+        install_missing_packages({**programs.TESTS, **programs.BROWSER}, programs.SCREENS)
         steps = daily(context.args)
     for step in steps:
         done = subprocess.run(step, cwd=ROOT, env=environment, check=False)
