@@ -18,12 +18,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from tane.core import Core
+from tane.core import FILE_THREADS, OWN_THREADS, Core
 from tane.hosts import HostUnreachable
 from tane.hosts import store as hosts
 from tane.jobs import store, upkeep
@@ -240,8 +241,17 @@ async def _run_until_write(runner: Runner, core: Core, number: int) -> bool:
         if task.get_name().startswith("job-"):
             task.cancel()
             await asyncio.wait({task})
+    await _threads_end(core)
     core.db.before_write = None
     return died.is_set()
+
+
+async def _threads_end(core: Core) -> None:
+    """What the dead runner asked for in threads ends before others write, or its lease would come after its death."""
+    pools = (core.own_threads, core.file_threads)
+    core.own_threads, core.file_threads = ThreadPoolExecutor(OWN_THREADS), ThreadPoolExecutor(FILE_THREADS)
+    for pool in pools:
+        await asyncio.to_thread(pool.shutdown)
 
 
 async def _survive(work: Awaitable[None]) -> None:
