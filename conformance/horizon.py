@@ -65,7 +65,7 @@ def run(cloud: Cloud, folder: Path) -> Outcome:
     panels = registered(programs, environment)
     visits: list[Visit] = []
     hidden: list[str] = []
-    with serving(programs, environment, folder / "horizon.log") as (base, log):
+    with serving(programs, environment, folder / "horizon.log") as (base, log, _):
         for user in users:
             walk = Walk(Browser(base), user, log)
             walk.log_in()
@@ -100,8 +100,8 @@ def set_up(cloud: Cloud, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serving(programs: Path, environment: dict[str, str], log: Path) -> Iterator[tuple[str, Path]]:
-    """Django's development server on loopback; yields its address and its log."""
+def serving(programs: Path, environment: dict[str, str], log: Path) -> Iterator[tuple[str, Path, int]]:
+    """Django's development server on loopback; yields its address, its log and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -109,7 +109,7 @@ def serving(programs: Path, environment: dict[str, str], log: Path) -> Iterator[
     with log.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
         try:
             _answers(f"http://{address}", server)
-            yield f"http://{address}", log
+            yield f"http://{address}", log, server.pid
         finally:
             server.terminate()
 
