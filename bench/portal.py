@@ -50,7 +50,7 @@ def main() -> None:
             print(f"the first page with all its files: {first(browser) / 1024:.0f} KiB, as packed")
             enter(browser, cloud)
             print(f"{'page':<20}{'CPU, ms':>10}{'wall, ms':>10}{'KiB':>8}{'Horizon, CPU':>14}{'Horizon / it':>14}")
-            with beside(cloud, server) if asked.horizon else nullcontext() as other:
+            with beside(cloud, pid, server) if asked.horizon else nullcontext() as other:
                 usual = other and other.usual()
                 for path in PAGES:
                     theirs = other and (other.cost(path) or usual)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,11 +43,17 @@ def body_type(core: Core, action: Action) -> Any:
         return None
     if route.body is None:
         return None
-    found = schema.type_info(route.body)
+    found = _looked_into(route.body)
     if action.key and isinstance(found, schema.StructType):
         inner = next((one.type for one in found.fields if one.encode_name == action.key), None)
         return _struct(inner)
     return found
+
+
+@functools.cache
+def _looked_into(body: Any) -> Any:
+    """There are as many as routes, and each takes a millisecond."""
+    return schema.type_info(body)
 
 
 def _struct(found: Any) -> Any:
