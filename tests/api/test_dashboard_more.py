@@ -453,3 +453,11 @@ def test_long_lists_of_a_form_are_searched_without_losing_what_is_typed(scene: S
     assert scene.api.get(f"{V}/servers").json()["servers"] == []
     told = scene.browser.fill(path, name="web", flavor="s59", show="command").text
     assert "--flavor s59" in told and 'value="s59" selected>size-59' in told
+
+
+@pytest.mark.parametrize("action", ["start", "unpause", "resume", "confirm"])
+def test_what_is_refused_by_a_button_without_a_form_says_why(scene: Scene, action: str) -> None:
+    make_image(scene.api, "seed")
+    scene.make("networks", name="bed", cidr="10.1.0.0/24")
+    told = scene.do("servers", scene.make("servers", name="web"), action, expect=409)
+    assert "Cannot &#39;" in told

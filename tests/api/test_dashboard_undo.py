@@ -214,13 +214,31 @@ def test_rules_come_back_together_and_what_leaves_a_trace_has_no_button(scene: S
     assert "undo=" not in answer.headers["location"]
 
 
-def test_what_is_remembered_of_all_is_bounded_by_its_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "MOST", 3)
+@pytest.mark.parametrize(("bound", "sessions"), [("MOST", 1), ("MOST_OF_USER", 1), ("MOST_OF_USER", 2)])
+def test_what_is_remembered_is_bounded_by_its_size_also_of_many_sessions_of_one_user(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, bound: str, sessions: int
+) -> None:
     network = scene.make("networks", name="bed", cidr="")
-    for number in range(4):
-        after(scene, f"{D}/networks/{network}/edit", name=f"n{number}", admin_state_up="true")
+    after(scene, f"{D}/networks/{network}/edit", name="n", admin_state_up="true")
     kept = scene.cloud.core.memory[api.MEMORY]
-    assert sum(len(one.steps) for one in kept.values()) == 3
+    [one] = kept.values()
+    monkeypatch.setattr(api, bound, 3 * one.size)
+    for number in range(4):
+        if sessions > 1:
+            scene.browser = Browser(scene.cloud)
+            scene.browser.login("mia", "mia-secret")
+        after(scene, f"{D}/networks/{network}/edit", name=f"n{number}", admin_state_up="true")
+    assert 0 < sum(one.size for one in kept.values()) <= 3 * one.size
+
+
+def test_what_is_too_late_to_be_undone_is_forgotten(scene: Scene) -> None:
+    network = scene.make("networks", name="bed", cidr="")
+    after(scene, f"{D}/networks/{network}/edit", name="n", admin_state_up="true")
+    [first] = scene.cloud.core.memory[api.MEMORY]
+    scene.cloud.advance(api.LASTS.total_seconds() + 1)
+    after(scene, f"{D}/networks/{network}/edit", name="m", admin_state_up="true")
+    [second] = scene.cloud.core.memory[api.MEMORY]
+    assert second != first
 
 
 def test_each_way_back_is_an_action_of_the_table() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -281,6 +282,13 @@ def test_masking_tells_nothing_and_makes_little() -> None:
     assert masking.masked("a sunflower, sun", {"sun", "sunflower"}) == "a ******, ******"
     whole = masking.masked("x" * 65_530 + "sunflower" * 3, {"sunflower"})
     assert len(whole) <= 65_536 and not whole.endswith(("s", "su", "sun"))
+
+
+def test_a_hidden_value_is_masked_also_where_a_sentence_quotes_it() -> None:
+    value = 'Hid"den\\V\u00e4<lue>9'
+    secrets = set(masking.strings(value))
+    for quoted in (value, json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)):
+        assert "den" not in masking.masked(f"{quoted} is not an allowed value", secrets)
 
 
 def test_what_is_in_a_hidden_map_is_told_nowhere(cloud: ApiCloud) -> None:

@@ -276,8 +276,8 @@ def _terraform(visit: Visit, order: Order, sent: Any, places: Mapping[str, str])
     """The block of Terraform that makes the same; "" where the provider has no resource for it."""
     action = order.action
     inner = sent
-    if isinstance(sent, dict) and action.key in sent:
-        inner = {**sent[action.key], **{name: value for name, value in sent.items() if name != action.key}}
+    if isinstance(sent, dict) and isinstance(under := sent.get(action.key) or {}, dict):
+        inner = {**under, **{name: value for name, value in sent.items() if name != action.key}}
 
     def name_of(kind: str, resource_id: str) -> str:
         return lists.all_names(visit, kind).get(resource_id) or resource_id

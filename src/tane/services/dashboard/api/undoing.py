@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 MEMORY = "dashboard.undo"
 LASTS = timedelta(minutes=10)
 EARLY = N_("“{what}” is not done yet: try again in a moment.")
-MOST, MOST_OF_ONE = 5000, 5
-"""Steps remembered of all sessions, and orders of one session, of a step or several; the oldest are forgotten."""
+MOST, MOST_OF_USER, MOST_OF_ONE = 16 << 20, 512 << 10, 5
+"""Characters remembered of all users and of one, and orders of one session, of a step or several; the oldest are
+forgotten."""
 
 
 class NotYet(Conflict):
@@ -45,9 +46,11 @@ class Kept:
     """What takes an order back; ``steps``: one for each resource that it was done to."""
 
     owner: str
+    user_id: str
     title: str
     steps: Sequence[Step]
     until: datetime
+    size: int
 
 
 def before(visit: Visit, order: Order, given: forms.Given, fields: Sequence[Input], values: Values) -> Done:
@@ -103,20 +106,23 @@ def remember_all(visit: Visit, action: Action, dones: Sequence[Done]) -> dict[st
         return {}
     kept: dict[str, Kept] = visit.core.memory.setdefault(MEMORY, {})
     name = secrets.token_urlsafe(12)
-    kept[name] = Kept(visit.session.id, action.title, steps, visit.core.clock.now() + LASTS)
-    _forget(kept, visit.session.id)
-    return {"undo": name}
+    now, by = visit.core.clock.now(), visit.session
+    kept[name] = Kept(by.id, by.user_id, action.title, steps, now + LASTS, len(repr(steps)))
+    _forget(kept, kept[name], now)
+    return {"undo": name} if name in kept else {}
 
 
-def _forget(kept: dict[str, Kept], owner: str) -> None:
-    own = [key for key, one in list(kept.items()) if one.owner == owner]
-    for key in own[:-MOST_OF_ONE]:
-        kept.pop(key, None)
-    left = sum(len(one.steps) for one in list(kept.values())) - MOST
-    for key, one in list(kept.items()):
-        if left <= 0:
-            return
-        left -= len(one.steps)
+def _forget(kept: dict[str, Kept], newest: Kept, now: datetime) -> None:
+    known = list(kept.items())
+    gone = {key for key, one in known if one.until < now}
+    gone |= {key for key, _ in [pair for pair in known if pair[1].owner == newest.owner][:-MOST_OF_ONE]}
+    for most, user_id in ((MOST_OF_USER, newest.user_id), (MOST, None)):
+        left = most
+        for key, one in reversed(known):
+            if key not in gone and user_id in (None, one.user_id):
+                left -= one.size
+                gone |= {key} if left < 0 else set()
+    for key in gone:
         kept.pop(key, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ def _hidden(parameter: Any) -> bool:
 
 
 def strings(value: Any, shortest: int = 1) -> Iterator[str]:
-    """What of a hidden value may stand in a text: each string in it, each number."""
+    """What of a hidden value may stand in a text: each string in it, each number, also as they are quoted there."""
     if isinstance(value, Mapping):
         for item in value.values():
             yield from strings(item, SHORTEST)
@@ -43,7 +44,10 @@ def strings(value: Any, shortest: int = 1) -> Iterator[str]:
         for item in value:
             yield from strings(item, shortest)
     elif value is not None and not isinstance(value, bool) and len(str(value)) >= shortest:
-        yield str(value)
+        text = str(value)
+        yield text
+        quoted = (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text))
+        yield from dict.fromkeys(one[1:-1] for one in quoted if one[1:-1] != text)
 
 
 def masked(text: str, secrets: Collection[str]) -> str:
