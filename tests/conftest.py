@@ -25,6 +25,8 @@ from tests.support import ApiCloud, fake_hosts, register
 SERVER = "TANE_TEST_DATABASE"
 """Names a PostgreSQL server whose role may make databases: postgresql://tane@/postgres?host=/run/postgresql"""
 
+BY_NIGHT = "postgresql_by_night"
+"""The mark of tests in these modules that say little of the database and take long."""
 ON_BOTH = {
     *("db.test_database", "db.test_migrations", "jobs.test_loops", "jobs.test_sagas", "test_fuzz"),
     *(
@@ -124,7 +126,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_kind", [postgresql], indirect=True, scope="session")
     elif metafunc.module.__name__.removeprefix("tests.") in ON_BOTH:
         # The same requests on the other database are for the night: they take as long again.
-        later = [pytest.mark.nightly] if metafunc.module.__name__ == "tests.test_fuzz" else []
+        night = metafunc.module.__name__ == "tests.test_fuzz" or metafunc.definition.get_closest_marker(BY_NIGHT)
+        later = [pytest.mark.nightly] if night else []
         other = pytest.param("postgresql", marks=[pytest.mark.postgresql, *later])
         metafunc.parametrize("database_kind", ["sqlite", other], indirect=True, scope="session")
 

@@ -30,7 +30,7 @@ OFFERED = {**msgspec.to_builtins(CAPABILITIES), "pool_gb": CAPABILITIES.disk_gb}
 JOBS_SECONDS = 60.0
 """Jobs that have not ended by then never do."""
 EACH_FIFTH_BY_DAY = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)])
-"""Of the moments at which a process can be killed; the others are tried by night."""
+"""Of the moments at which a process can be killed, of the texts that are tried; the others are for the night."""
 PAUSE = 30.0
 """Jobs pause at most so long between two tries; leases, which are due as well, last longer."""
 

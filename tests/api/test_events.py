@@ -119,6 +119,7 @@ def test_no_event_carries_a_secret() -> None:
     assert not [pair for pair in shown if any(word in pair[1] for word in words)]
 
 
+@pytest.mark.postgresql_by_night
 def test_every_change_of_a_projects_things_is_told_to_the_project_and_to_nobody_else(cloud: ApiCloud) -> None:
     mia, bob = cloud.new_user("mia", "garden"), cloud.new_user("bob", "shed")
     flavor_id, external_id = make_flavor(cloud.admin), public(cloud)
@@ -232,6 +233,7 @@ def test_a_delegation_does_not_tell_what_its_user_made_for_itself(cloud: ApiClou
     assert net in text and made["id"] not in text and made["id"] in mia.get(E).text
 
 
+@pytest.mark.postgresql_by_night
 @pytest.mark.parametrize(
     "query",
     [

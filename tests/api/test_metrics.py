@@ -34,6 +34,7 @@ def test_what_is_sent_is_read_at_once_and_the_same_after_it_was_folded(cloud: Ap
     assert values(mia, metric, granularity=60, resample=120, aggregation="max") == [2, 9]
 
 
+@pytest.mark.postgresql_by_night
 @pytest.mark.parametrize(
     "told",
     [

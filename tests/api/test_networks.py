@@ -171,6 +171,7 @@ def pool(start: str, end: str) -> dict[str, str]:
     return {"start": f"10.9.0.{start}", "end": f"10.9.{end}"}
 
 
+@pytest.mark.postgresql_by_night
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

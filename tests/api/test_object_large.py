@@ -67,6 +67,7 @@ def test_a_static_large_object_is_one(mine: Account) -> None:
     mine.get("/c/twice", 409)
 
 
+@pytest.mark.postgresql_by_night
 @pytest.mark.parametrize(
     "wrong",
     [

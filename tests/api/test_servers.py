@@ -96,6 +96,7 @@ def test_over_quota_is_refused_in_novas_words(garden: Project) -> None:
     assert answer.json() == {"forbidden": {"code": 403, "message": message}}
 
 
+@pytest.mark.postgresql_by_night
 @pytest.mark.parametrize(
     ("more", "status", "words"),
     [
