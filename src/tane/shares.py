@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 
@@ -109,46 +110,94 @@ class Allowance:
             return left_out
 
 
-class TurnLock:
-    """A lock for threads whose owners (:data:`OWNER`) take turns. What is the cloud's own comes every other time."""
+LONG = 0.5
+"""Seconds for which a lock is held that others notice."""
 
-    def __init__(self) -> None:
+
+class TurnLock:
+    """A lock for threads whose owners (:data:`OWNER`) take turns. What is the cloud's own comes every other time. Who
+    held it for long rests as long before the next turn, also when nobody waits: others come one by one, and would find
+    it held each time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._held = False
+        self._since = 0.0
+        self._holder: Hashable = None
         self._waiting: dict[Hashable, deque[threading.Lock]] = {}
         """In the order in which the owners' turns come."""
         self._own: deque[threading.Lock] = deque()
         self._own_next = True
+        self._rests: dict[Hashable, float] = {}
+        """Until when, by the clock."""
 
     def __enter__(self) -> None:
         owner = OWNER.get()
         with self._lock:
-            if not self._held:
-                self._held = True
+            if not self._held and self._rest_of(owner) <= 0:
+                self._hold(owner)
                 return
             called = threading.Lock()
             called.acquire()
             (self._own if owner is None else self._waiting.setdefault(owner, deque())).append(called)
         try:
-            called.acquire()
+            while not called.acquire(timeout=self._patience(owner)):
+                if self._taken(owner, called):
+                    return
         except BaseException:
             self._give_up(owner, called)
             raise
 
+    def _hold(self, owner: Hashable) -> None:
+        self._held, self._holder, self._since = True, owner, self._clock()
+
+    def _rest_of(self, owner: Hashable) -> float:
+        """Seconds that are left of it."""
+        rest = self._rests.get(owner, 0.0) - self._clock() if owner in self._rests else 0.0
+        if rest <= 0:
+            self._rests.pop(owner, None)
+        return rest
+
+    def _patience(self, owner: Hashable) -> float:
+        """After how many seconds one who waits looks for himself: nobody may be there to call him when a rest ends."""
+        if owner is None:
+            return -1
+        with self._lock:
+            rest = self._rest_of(owner)
+        return rest if rest > 0 else LONG
+
+    def _taken(self, owner: Hashable, called: threading.Lock) -> bool:
+        """Take the lock where nobody has it and this one may."""
+        with self._lock:
+            if self._held or self._rest_of(owner) > 0 or not self._leave(owner, called):
+                return False
+            self._hold(owner)
+            return True
+
+    def _leave(self, owner: Hashable, called: threading.Lock) -> bool:
+        """Leave the queue; False for one that was called in the same moment."""
+        queue = self._own if owner is None else self._waiting.get(owner, deque())
+        if called not in queue:
+            return False
+        queue.remove(called)
+        if not queue:
+            self._waiting.pop(owner, None)
+        return True
+
     def _give_up(self, owner: Hashable, called: threading.Lock) -> None:
         """Wait no more: somebody pressed Ctrl-C."""
         with self._lock:
-            queue = self._own if owner is None else self._waiting.get(owner, deque())
-            if called in queue:
-                queue.remove(called)
-                if not queue:
-                    self._waiting.pop(owner, None)
+            if self._leave(owner, called):
                 return
-        # It was its turn in the same moment.
         self.__exit__()
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
+            now = self._clock()
+            if self._holder is not None and now - self._since > LONG:
+                self._rests = {owner: until for owner, until in self._rests.items() if until > now}
+                self._rests[self._holder] = now + (now - self._since)
             called = self._next()
             if called is None:
                 self._held = False
@@ -156,17 +205,19 @@ class TurnLock:
                 called.release()
 
     def _next(self) -> threading.Lock | None:
-        if self._own and (self._own_next or not self._waiting):
+        owner = next((one for one in self._waiting if self._rest_of(one) <= 0), None)
+        if self._own and (self._own_next or owner is None):
             self._own_next = False
+            self._hold(None)
             return self._own.popleft()
         self._own_next = True
-        if not self._waiting:
+        if owner is None:
             return None
-        owner = next(iter(self._waiting))
         queue = self._waiting.pop(owner)
         called = queue.popleft()
         if queue:
             self._waiting[owner] = queue
+        self._hold(owner)
         return called
 
 

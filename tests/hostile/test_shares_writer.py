@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from array import array
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tane import shares
 from tane.db import Database, HeldTooLong
 from tane.db import database as database_module
 from tane.services.identity.tables import project
 from tane.services.metric.domain import measures
+from tane.services.network.domain import addresses as network_addresses
 from tane.shares import OWNER, TurnLock, for_the_cloud
 from tests.support import ApiCloud
 
@@ -69,6 +72,40 @@ def test_the_lock_keeps_all_others_out() -> None:
         thread.join(60)
     assert len(most) == 1500
     assert set(most) == {1}
+
+
+def test_who_held_the_writer_for_long_rests_as_long_also_when_nobody_waits() -> None:
+    now = [100.0]
+    lock, order, threads = TurnLock(lambda: now[0]), list[str | None](), list[threading.Thread]()
+
+    def hold(owner: str | None, seconds: float) -> None:
+        OWNER.set(owner)
+        with lock:
+            now[0] += seconds
+
+    contextvars.copy_context().run(hold, "eve", 0.6)
+    _waits(lock, "eve", order, threads)
+    for owner in ("mia", None, "mia"):
+        contextvars.copy_context().run(hold, owner, 0.1)
+    assert order == [], "others come meanwhile, and short turns are followed by no rest"
+    now[0] += 0.4
+    threads[0].join(30)
+    assert order == ["eve"]
+    assert lock._rests == {}
+
+
+def test_one_who_waits_while_another_of_the_same_project_holds_it_for_long_comes_after_the_rest() -> None:
+    lock, order, threads = TurnLock(), list[str | None](), list[threading.Thread]()
+    lock._rests["eve"] = 0.0
+    token = OWNER.set("eve")
+    try:
+        with lock:
+            _waits(lock, "eve", order, threads)
+            lock._since -= shares.LONG
+    finally:
+        OWNER.reset(token)
+    threads[0].join(30)
+    assert order == ["eve"]
 
 
 def test_who_gives_up_waiting_stands_in_nobodys_way() -> None:
@@ -161,3 +198,20 @@ def test_samples_of_one_metric_cost_no_more_for_being_many(monkeypatch: pytest.M
     times, values = folded[7]
     assert sorted(times) == list(range(96_000))
     assert len(values) == 96_000
+
+
+def test_ports_with_many_addresses_each_are_as_cheap_as_others(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each address was once looked for among all that the request had been given before."""
+    mia = cloud.new_user("mia", "garden")
+    network = mia.post("/network/v2.0/networks", {"network": {"name": "bed"}}).json()["network"]["id"]
+    body = {"network_id": network, "cidr": "10.0.0.0/16", "ip_version": 4}
+    subnet = mia.post("/network/v2.0/subnets", {"subnet": body}).json()["subnet"]["id"]
+    looks, look = list[str](), network_addresses._free
+    monkeypatch.setattr(network_addresses, "_free", lambda *one, **more: looks.append("") or look(*one, **more))
+    ports = [{"network_id": network, "fixed_ips": [{"subnet_id": subnet}] * 5}] * 40
+    made = mia.post("/network/v2.0/ports", {"ports": ports}).json()["ports"]
+    given = [one["ip_address"] for one in made for one in one["fixed_ips"]]
+    assert len(set(given)) == len(given) == 200
+    assert len(looks) <= 10

@@ -90,7 +90,8 @@ class Allocator:
             first = ipaddress.ip_network(row.cidr).network_address
             while True:
                 if not ahead:
-                    ahead = self._ahead[row.id] = _free(self._tx, row, 1, after=taken)
+                    # As many as were given: each look goes over all of these.
+                    ahead = self._ahead[row.id] = _free(self._tx, row, 1 + len(taken), after=taken)
                 if not ahead:
                     break
                 position = ahead.pop(0)
@@ -181,7 +182,7 @@ def _free(tx: Tx, row: Row[Any], count: int, after: Iterable[str] = ()) -> list[
     for pool in row.allocation_pools:
         low = int(ipaddress.ip_address(pool["start"])) - first
         high = min(int(ipaddress.ip_address(pool["end"])) - first, MAX_POSITION - 1)
-        inside = [position for position in spare if low <= position <= high]
+        inside = {position for position in spare if low <= position <= high}
         wanted = count - len(found) + len(inside)
         free = store.free_positions(tx, row.id, low, high, wanted)
         found += [position for position in free if position not in inside][: count - len(found)]

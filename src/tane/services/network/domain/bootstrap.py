@@ -8,7 +8,7 @@ from tane.services.network.domain.common import invalid
 from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.networks import create_one as create_network
 from tane.services.network.domain.subnet_rules import AddressRange
-from tane.services.network.domain.subnets import create_one as create_subnet
+from tane.services.network.domain.subnets import create_all as create_subnets
 from tane.services.network.store import rows
 from tane.services.network.tables import network
 from tane.web.context import Context
@@ -39,19 +39,16 @@ def ensure_external_network(core: Core, cidr: str) -> None:
         }
         network_id = create_network(tx, ctx, settings, core.config)
         first = outside.network_address
-        create_subnet(
-            tx,
-            ctx,
-            {
-                "network_id": network_id,
-                "name": f"{NAME}-subnet",
-                "ip_version": 4,
-                "cidr": str(outside),
-                "gateway_ip": str(first + 1),
-                "allocation_pools": [AddressRange(start=str(first + 10), end=str(first + 250))],
-                "enable_dhcp": False,
-            },
-        )
+        subnet = {
+            "network_id": network_id,
+            "name": f"{NAME}-subnet",
+            "ip_version": 4,
+            "cidr": str(outside),
+            "gateway_ip": str(first + 1),
+            "allocation_pools": [AddressRange(start=str(first + 10), end=str(first + 250))],
+            "enable_dhcp": False,
+        }
+        create_subnets(tx, ctx, [subnet])
         changed(tx, networks=[network_id])
 
 

@@ -60,7 +60,7 @@ def create(core: Core, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[st
     """:raises BadRequest: a range that is malformed or overlaps. :raises Conflict: over quota."""
     with core.db.write() as tx:
         check_room(tx, "subnet", _owners(tx, ctx, asked))
-        made = [create_one(tx, ctx, values) for values in asked]
+        made = create_all(tx, ctx, asked)
         changed(tx, networks={values["network_id"] for values in asked})
     return made
 
@@ -72,7 +72,19 @@ def _owners(tx: Tx, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
     return [one.get("project_id") or one.get("tenant_id") or holders[one["network_id"]] for one in there]
 
 
-def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
+def create_all(tx: Tx, ctx: Context, asked: Sequence[dict[str, Any]]) -> list[str]:
+    """The ids of the new subnets, whose networks' DHCP and gateway ports fit them; raises as :func:`create`."""
+    made = [_add(tx, ctx, values) for values in asked]
+    # Each costs what the network has: once for all of them.
+    for network_id in dict.fromkeys(values["network_id"] for values in asked):
+        holder = rows.get(tx, network, network_id)
+        serve(tx, holder)
+        if holder is not None and holder.external:
+            hold(tx, network_id)
+    return made
+
+
+def _add(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     network_id = values["network_id"]
     holder = require_writable(ctx, rows.get(tx, network, network_id), no_network(network_id), "create_subnet")
     values.setdefault("project_id", values.pop("tenant_id", None) or holder.project_id)
@@ -105,9 +117,6 @@ def create_one(tx: Tx, ctx: Context, values: dict[str, Any]) -> str:
     refuse_used_ranges(tx, holder, row["cidr"], gateway)
     rows.add(tx, subnet, [{**row, "description": values.get("description") or ""}])
     rows.change(tx, network, network_id, {})  # A network's revision counts the changes of its subnets, as upstream's.
-    serve(tx, holder)
-    if holder.external:
-        hold(tx, network_id)
     return str(row["id"])
 
 
