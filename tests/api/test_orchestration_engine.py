@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tane.services.orchestration.reconcilers import deadlines
 from tests.api.orchestration_support import at, begin, delete, hot, outputs, path, resources, show, stack, update
 from tests.support import ApiCloud
@@ -62,7 +64,8 @@ def test_what_takes_too_long_fails_and_can_be_deleted(cloud: ApiCloud) -> None:
     cloud.advance(61)
     cloud.wait(deadlines.look(cloud.core))
     cloud.run_jobs()
-    assert "WaitConditionTimeout: 0 of 1 received" in show(mia, "daisy", other["id"])["stack_status_reason"]
+    told = "WaitConditionTimeout: 0 of 1 received: guests cannot reach http://127.0.0.1:8770 (see public_url and host)"
+    assert told in show(mia, "daisy", other["id"])["stack_status_reason"]
     for one in (made, other):
         assert delete(cloud, mia, one)["stack_status"] == "DELETE_COMPLETE"
 
@@ -94,7 +97,8 @@ def test_an_unhealthy_resource_is_replaced_by_the_next_update(cloud: ApiCloud) -
     made = stack(cloud, mia, template)
     before = resources(mia, made)["one"]["physical_resource_id"]
     body = {"mark_unhealthy": True, "resource_status_reason": "it fell over"}
-    mia.patch(path(mia, made, "/resources/one"), body, 200)
+    answer = mia.patch(path(mia, made, "/resources/one"), body, 200)
+    assert answer.json() is None, "the client reads a document"
     assert resources(mia, made)["one"]["resource_status"] == "CHECK_FAILED"
     told = mia.put(path(mia, made, "/preview"), {"template": template}, 200).json()["resource_changes"]
     assert [one["resource_name"] for one in told["replaced"]] == ["one"]
@@ -269,3 +273,25 @@ def test_a_stack_in_a_stack_has_the_files_of_the_first(cloud: ApiCloud) -> None:
     out = {"all": {"value": {"get_attr": ["outer", "outputs"]}}}
     made = stack(cloud, mia, hot({"outer": outer}, outputs=out), files=files)
     assert made["stack_status"] == "CREATE_COMPLETE" and outputs(made) == {"all": {"told": "deep"}}
+
+
+@pytest.mark.parametrize("body", [b"null", b"", b"{}"])
+def test_a_signal_without_details_is_one(cloud: ApiCloud, body: bytes) -> None:
+    """The client of Heat sends ``null``."""
+    mia = cloud.new_user("mia", "garden")
+    made = begin(mia, hot({"handle": HANDLE, "wait": WAIT}))["stack"]
+    cloud.run_jobs()
+    shown = show(mia, "rose", made["id"])
+    headers = {"Content-Type": "application/json"}
+    mia.request("POST", path(mia, shown, "/resources/handle/signal"), content=body, headers=headers, expect=200)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "CREATE_COMPLETE"
+
+
+def test_a_template_stands_for_the_resource_that_it_names(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    inner = hot({"net": {"type": "OS::Neutron::Net"}}, outputs={"OS::stack_id": {"value": {"get_resource": "net"}}})
+    told = {"got": {"value": {"get_resource": "bed"}}}
+    made = stack(cloud, mia, hot({"bed": {"type": "bed.yaml"}}, outputs=told), files={"bed.yaml": inner})
+    [network] = mia.get(f"{N}/networks?project_id={mia.project_id}").json()["networks"]
+    assert outputs(made) == {"got": network["id"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,9 +24,9 @@ SIGNS = {"added": "+", "updated": "~", "replaced": "-/+", "deleted": "-"}
 WORDS = {"added": "to create", "updated": "to change in place", "replaced": "to replace", "deleted": "to delete"}
 STATES = {"MODIFIED": "modified", "DELETED": "gone", "IN_SYNC": "as they were set", "NOT_CHECKED": "not checked"}
 LONGEST = 200
+"""Characters of a value that are shown."""
 MEMBERS = {"resource", "resource_def", "launch_configuration_name", "LaunchConfigurationName"}
 """Properties of groups by which their members are what they are."""
-"""Characters of a value that are shown."""
 
 app = typer.Typer(no_args_is_help=True, help="What a template would do to a stack, and what has become of one.")
 
@@ -65,7 +66,7 @@ def plan(
 
     Ends with 0 where there is nothing to do, with 2 where there are changes, with 1 where it cannot tell.
     """
-    name = stack or file.name.partition(".")[0]
+    name = stack or _named(file)
     body = {**_template(file, environment or []), "parameters": _parameters(parameter or []), "converge": converge}
     with _client(state, user, project) as client:
         found = _find(client, name)
@@ -112,6 +113,12 @@ def drift(
     raise typer.Exit(CHANGES)
 
 
+def _named(file: Path) -> str:
+    """A name that a stack may have: it begins with a letter."""
+    found = re.sub(r"[^\w.-]", "-", file.name.partition(".")[0], flags=re.ASCII)
+    return found if found[:1].isalpha() else f"stack-{found}"
+
+
 @contextmanager
 def _client(state: Path, user: str, project: str) -> Iterator[Client]:
     """The cloud's APIs; exits with what it tells where it refuses something."""
@@ -155,8 +162,16 @@ def _template(file: Path, environments: Sequence[Path]) -> dict[str, Any]:
         texts = {name: _text(content) for name, content in {**files, **more}.items()}
     except (CommandError, OSError, ValueError) as error:
         sys.exit(f"tane: {plain(' '.join(_unread(error).split()))}")
-    body = {"template": template, "files": texts, "environment": environment}
+    body = {"template": _as_written(file, template), "files": texts, "environment": environment}
     return {**body, "environment_files": listed} if listed else body
+
+
+def _as_written(file: Path, template: dict[str, Any]) -> str | dict[str, Any]:
+    """The text, so that mistakes are told with their lines, where the client has put no addresses of files into it."""
+    from heatclient.common import template_format
+
+    text = file.read_text()
+    return text if template_format.parse(text) == template else template
 
 
 def _unread(error: Exception) -> str:

@@ -1,23 +1,26 @@
 #!/bin/sh
-# What curl is mostly asked for, done by wget: GET and POST, to the standard output or a file.
+# What curl is mostly asked for, done by wget: GET and POST with headers, to the standard output or a file.
 url='' file=- seconds=300 fail='' posted=''
-while [ $# -gt 0 ]; do
+left=$#
+while [ $left -gt 0 ]; do
   case $1 in
     -V | --version) echo "curl: a few lines around busybox's wget"; exit 0 ;;
-    -s | -S | -L | -sS | -sL | -Ss | --silent | --show-error | --location) ;;
+    -s | -S | -L | -i | -sS | -sL | -Ss | --silent | --show-error | --location | --include) ;;
     -f | -sf | -fs | -fsS | -sfL | -fsL | -fsSL | --fail) fail=1 ;;
-    -o | --output) file=$2; shift ;;
-    -d | --data) posted=1; data=$2; shift ;;
-    -m | --max-time) seconds=$2; shift ;;
+    -k | --insecure) set -- "$@" --no-check-certificate ;;
+    -o | --output) file=$2; shift; left=$((left - 1)) ;;
+    -d | --data | --data-binary | --data-raw) posted=1; data=$2; shift; left=$((left - 1)) ;;
+    -H | --header) set -- "$@" --header "$2"; shift; left=$((left - 1)) ;;
+    -m | --max-time) seconds=$2; shift; left=$((left - 1)) ;;
     -X | --request)
       case $2 in GET) ;; POST) posted=1 ;; *) echo "curl: this guest's curl does not know the method $2" >&2; exit 2 ;; esac
-      shift ;;
+      shift; left=$((left - 1)) ;;
     -*) echo "curl: this guest's curl does not know $1" >&2; exit 2 ;;
     *) url=$1 ;;
   esac
-  shift
+  shift; left=$((left - 1))
 done
-[ -z "$posted" ] || set -- --post-data "$data"
+[ -z "$posted" ] || set -- "$@" --post-data "$data"
 said=/tmp/.curl.$$
 timeout "$seconds" wget -q -O "$file" "$@" "$url" 2>$said; status=$?
 told=$(cat $said; rm -f $said)

@@ -12,8 +12,10 @@ from tane.services.orchestration.domain.resources import Shown
 from tane.web import codec
 from tane.web.codec import iso
 from tane.web.errors import BadRequest
-from tane.web.request import Request
+from tane.web.request import Request, Response
 
+NULL = Response(b"null", content_type="application/json")
+"""The client of Heat reads a document from whatever is answered with 200."""
 FILTERS = ("type", "status", "name", "action", "physical_resource_id", "id")
 
 
@@ -80,21 +82,28 @@ def metadata(request: Request) -> dict[str, Any]:
 def signal(request: Request) -> Any:
     """The body is the signal's own."""
     stack_id, name = stack_of(request)
-    details = codec.parse(request.raw) if request.raw else {}
-    if not isinstance(details, dict):
-        raise BadRequest("A signal's details are an object.")
-    return resources.signal(request.core, request.ctx, stack_id, name, request.path["resource_name"], details)
+    answer = resources.signal(
+        request.core, request.ctx, stack_id, name, request.path["resource_name"], _details(request)
+    )
+    return NULL if answer is None else answer
 
 
 def signal_by_address(request: Request) -> Any:
     """A signal of whoever has the address: a guest, an alarm."""
-    details = codec.parse(request.raw) if request.raw else {}
-    if not isinstance(details, dict):
-        raise BadRequest("A signal's details are an object.")
-    path = request.path
+    path, details = request.path, _details(request)
     return resources.signal_by_address(
         request.core, request.ctx.request_id, path["resource_id"], path["secret"], details
     )
+
+
+def _details(request: Request) -> dict[str, Any]:
+    """Of a signal. The client of Heat sends ``null`` where there are none."""
+    details = codec.parse(request.raw) if request.raw else None
+    if details is None:
+        return {}
+    if not isinstance(details, dict):
+        raise BadRequest("A signal's details are an object.")
+    return details
 
 
 def metadata_by_address(request: Request) -> dict[str, Any]:
@@ -103,7 +112,7 @@ def metadata_by_address(request: Request) -> dict[str, Any]:
     return resources.metadata_by_address(request.core, request.ctx, path["resource_id"], path["secret"])
 
 
-def mark_unhealthy(request: Request) -> None:
+def mark_unhealthy(request: Request) -> Response:
     stack_id, name = stack_of(request)
     body = request.body
     resources.show(request.core, request.ctx, stack_id, name, request.path["resource_name"])
@@ -118,3 +127,4 @@ def mark_unhealthy(request: Request) -> None:
         unhealthy=body.mark_unhealthy,
         reason=body.resource_status_reason,
     )
+    return NULL

@@ -123,6 +123,8 @@ class Scope:
         if row.action == "INIT":
             return UNKNOWN
         kind = self.plan.kinds.get(resource)
+        if kind is not None and kind.stands_for:
+            return self.attribute(resource, kind.stands_for)
         return UNKNOWN if kind is None else kind.reference(row)
 
     def attribute(self, resource: str, name: str, path: Sequence[Any] = ()) -> Any:

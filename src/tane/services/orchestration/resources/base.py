@@ -79,6 +79,8 @@ class Kind:
     properties: Mapping[str, Property] = {}
     attributes: Mapping[str, Attribute] = {}
     hidden: ClassVar[bool] = False
+    stands_for: str = ""
+    """The attribute that who refers to it gets, where that is not its id."""
     anything: ClassVar[bool] = False
     """Whether it takes any properties and has any attributes."""
     adopts: ClassVar[bool] = False

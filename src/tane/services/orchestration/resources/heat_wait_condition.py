@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -83,6 +84,13 @@ class Handle(Kind):
             raise BadRequest("The signals of a handle hold at most 65536 bytes.")
         hand.change(metadata={**known, number: entry})
         return f"status:{status} reason:{reason}"
+
+
+def unreachable(hand: Hand) -> str:
+    """Why no guest can have sent a signal, as part of a sentence; nothing where one can."""
+    host = urlsplit(hand.core.config.url).hostname or ""
+    loopback = host == "localhost" or host.startswith("127.") or host == "::1"
+    return f": guests cannot reach {hand.core.config.url} (see public_url and host)" if loopback else ""
 
 
 def signals(tx: Tx, handle_id: str) -> Mapping[str, Any]:
@@ -163,7 +171,7 @@ class WaitCondition(Kind):
         if len(told) >= wanted:
             return True
         if datetime.fromisoformat(hand.row.data["until"]) <= hand.tx.now:
-            raise Failed(f"WaitConditionTimeout: {len(told)} of {wanted} received")
+            raise Failed(f"WaitConditionTimeout: {len(told)} of {wanted} received{unreachable(hand)}")
         return False
 
     def waits(self, hand: Hand) -> Wait:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tane.services.orchestration.template import Environment, Template
 
 
+STANDS_FOR = "OS::stack_id"
+
+
 class OfStack(Kind):
     """A resource that is a stack of its own; without a name here it is what is left of a type whose file is gone."""
 
@@ -145,6 +148,8 @@ class NestedTemplate(OfStack):
             },
             "show": SHOW,
         }
+        # A template that stands for one of its resources says so by this output (Heat's template composition).
+        self.stands_for = STANDS_FOR if STANDS_FOR in template.outputs else ""
 
     def known_as(self) -> str:
         """With what it says: another text is another template, which the nested stack is updated to."""
