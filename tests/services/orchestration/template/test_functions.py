@@ -47,6 +47,7 @@ PARAMETERS = {
          "https://[::1]:8080/a%20b?q=x+y"),
         ({"make_url": {"scheme": "ftp", "username": "mia", "password": "p@ss", "host": "h"}}, "ftp://mia:p%40ss@h"),
         ({"yaql": {"expression": "$.data.l.where($ > 1).select($ * 10)", "data": {"l": [1, 2, 3]}}}, [20, 30]),
+        ({"yaql": {"expression": "'a\\tb'", "data": {}}}, "a\tb"),
         ({"resource_facade": "metadata"}, {"role": "web"}),
     ],
 )  # fmt: skip
@@ -100,6 +101,12 @@ def test_what_is_not_there_yet_makes_all_unknown_that_is_made_of_it() -> None:
         found = value_of(value, sections=RESOURCES)
         assert found is UNKNOWN or found == {"equals_in_a_map": UNKNOWN}
     assert value_of([{"get_resource": "web"}, "known"], sections=RESOURCES) == [UNKNOWN, "known"]
+
+
+@pytest.mark.parametrize("expression", ["2 * 9223372036854775807", f"1{'0' * 308}.0 * 10", "-10 * 9223372036854775807"])
+def test_a_number_that_json_has_not_is_told(expression: str) -> None:
+    with pytest.raises(TemplateError, match="it gives a number that is too large"):
+        value_of({"yaql": {"expression": expression, "data": {}}})
 
 
 def test_a_path_leads_into_attributes() -> None:

@@ -5,8 +5,10 @@ Arguments: what is asked (``yaql`` or ``match``), and the number of the user to 
 
 from __future__ import annotations
 
+import codecs
 import collections.abc  # yaql relies on somebody having done so.
 import json
+import math
 import os
 import re
 import resource
@@ -17,6 +19,7 @@ CPU_SECONDS = 1
 MEMORY = 512 * 1024 * 1024
 LARGEST = 4 * 1024 * 1024
 """Bytes of an answer."""
+LARGEST_NUMBER = 2**63 - 1
 ITERATIONS, QUOTA = 200, 10_000
 """Heat's defaults: elements of a collection, bytes of an expression."""
 
@@ -65,6 +68,8 @@ def load_yaql() -> Any:
     import yaql
     from yaql.language.exceptions import YaqlException
 
+    # For its texts: nothing can be loaded once the process is another user's.
+    codecs.lookup("unicode-escape")
     engine = yaql.YaqlFactory().create({"yaql.limitIterators": ITERATIONS, "yaql.memoryQuota": QUOTA})
     context = yaql.create_context()
 
@@ -86,6 +91,8 @@ def plain(value: Any) -> Any:
         return sorted((plain(item) for item in value), key=json.dumps)
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if abs(value) > LARGEST_NUMBER if isinstance(value, int) else isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it gives a number that is too large")
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return str(value)
