@@ -91,9 +91,9 @@ def test_passwords_are_not_kept_and_a_strangers_form_is_not(scene: Scene) -> Non
 def test_what_is_kept_is_kept_for_a_while_and_for_few(scene: Scene) -> None:
     core = scene.cloud.core
     assert not typed.keep(core, "0", f"{D}/new/networks", "no document")
-    assert not typed.keep(core, "0", f"{D}/new/networks", '{"name": "no list"}')
+    assert not typed.keep(core, "0", f"{D}/new/networks", '{"values": {"name": "no list"}}')
     for number in range(typed.MOST + 5):
-        assert typed.keep(core, str(number), f"{D}/new/networks", '{"name": ["bed"]}')
+        assert typed.keep(core, str(number), f"{D}/new/networks", '{"values": {"name": ["bed"]}}')
     assert len(core.memory[typed.MEMORY]) == typed.MOST
     path = f"{D}/new/networks"
     fields = form(scene.browser, path)

@@ -193,7 +193,7 @@ def _time(text: str) -> datetime:
 async def leave(found: Visit) -> Response:
     """Log out: the session ends, and the token with it."""
     given, session = await read(found.request), found.session
-    check_form(found, given.values)
+    check_form(found, given.values, everywhere=True)
     assert session is not None
     await found.core.in_thread(sessions.close, found.core, session)
     await _revoke(found.request, session.token)
@@ -205,7 +205,7 @@ async def leave(found: Visit) -> Response:
 async def switch(found: Visit) -> Response:
     """Go to another project."""
     given, session, core = await read(found.request), found.session, found.core
-    check_form(found, given.values)
+    check_form(found, given.values, everywhere=True)
     assert session is not None
     project_id = given.one("project")
     token, document = await _in_project(found, session.token, project_id, found.request)

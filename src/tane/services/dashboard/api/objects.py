@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.incoming import Form, read
+from tane.services.dashboard.api.once import once
 from tane.services.dashboard.api.special import DOWNLOAD, attachment
 from tane.services.dashboard.api.visit import PREFIX, Visit, check_form, waiting
 from tane.services.dashboard.domain import terraform
@@ -111,10 +112,14 @@ async def download(visit: Visit) -> Response:
 @waiting
 async def change(visit: Visit) -> Response:
     """Make or delete a container, a folder, an object; bring a file."""
-    from tane.services.dashboard.api import sharing
-
     given = await read(visit.request)
     check_form(visit, given.values)
+    return await once(visit, given, lambda: _change(visit, given))
+
+
+async def _change(visit: Visit, given: Form) -> Response:
+    from tane.services.dashboard.api import sharing
+
     what, container, before = given.one("what"), given.one("container"), given.one("prefix")
     if not container or "/" in container or len(container.encode()) > 256:
         raise BadRequest(visit.words("A container has a name, without a slash."))

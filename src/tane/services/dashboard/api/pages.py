@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 
 from tane.services.dashboard.api import home, lists, prices, special, undoing
 from tane.services.dashboard.api import typed as kept
-from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.incoming import Form, read
 from tane.services.dashboard.api.lists import Table
-from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
+from tane.services.dashboard.api.once import once
+from tane.services.dashboard.api.visit import PREFIX, SAFE, Elsewhere, Visit, check_form, missing, page, waiting, went
 from tane.services.dashboard.domain import forms, showing, terraform
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, default_of, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
@@ -182,15 +183,18 @@ class Order:
     label: str
 
 
-def _order(visit: Visit) -> Order:
+def _action_of(visit: Visit) -> Action:
     kind, name = kind_of(visit), visit.request.path.get("action", "")
-    if not name:
-        if kind.create is None:
-            raise missing(visit)
-        return Order(kind, kind.create, "", {"in": visit.request.param("in") or ""}, "")
-    action = kind.action(name)
+    action = kind.action(name) if name else kind.create
     if action is None:
         raise missing(visit)
+    return action
+
+
+def _order(visit: Visit) -> Order:
+    kind, action = kind_of(visit), _action_of(visit)
+    if "resource_id" not in visit.request.path:
+        return Order(kind, action, "", {"in": visit.request.param("in") or ""}, "")
     resource_id, row = _one(visit, kind)
     return Order(kind, action, resource_id, row, lists.label_of(visit, kind, row, resource_id))
 
@@ -199,7 +203,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     """The form of an action. ``given``: what was typed before it was refused: nothing of it is lost."""
     fields = forms.inputs(visit.core, order.action)
     brought = kept.take(visit) if given is None else None
-    given = brought or given
+    given = brought.values if brought else given
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
         typed = {one.field.name: texts(default_of(one.field, order.row), one.kind) for one in fields}
@@ -232,6 +236,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         block=block,
         told=given is not None and not problem and not brought and not finding,
         brought=bool(brought),
+        went=went(visit) if brought and brought.project != (visit.ctx.project_id or "") else "",
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
         quotes=prices.quotes(visit, order.kind, order.action, order.row, offered),
@@ -347,7 +352,10 @@ async def ask(visit: Visit) -> Response:
 async def act(visit: Visit) -> Response:
     """Do it."""
     given, core = await read(visit.request), visit.core
-    check_form(visit, given.values)
+    try:
+        check_form(visit, given.values)
+    except Elsewhere as error:
+        return await core.in_thread(_elsewhere, visit, given, error)
     answering = special.ANSWERS.get((visit.request.path.get("kind", ""), visit.request.path.get("action", "")))
     if answering is not None:
         try:
@@ -356,9 +364,24 @@ async def act(visit: Visit) -> Response:
             # A script reads it, and shows the sentence.
             told = {"error": {"message": await core.in_thread(visit.refusal, error)}}
             return Response(codec.encode(told), error.status, SAFE, "application/json")
-    order = await core.in_thread(_order, visit)
     if given.one("show") in ("command", "found") or _finding(given.values):
-        return await core.in_thread(form, visit, order, given.values)
+        return await core.in_thread(lambda: form(visit, _order(visit), given.values))
+    if _action_of(visit).special in special.AGAIN:
+        return await _act(visit, given)
+    return await once(visit, given, lambda: _act(visit, given))
+
+
+def _elsewhere(visit: Visit, given: Form, error: Elsewhere) -> Response:
+    """The form again, in this project, with what was typed in another. :raises Elsewhere: it is of what is not here."""
+    try:
+        return form(visit, _order(visit), given.values, error)
+    except ApiError:
+        raise error from None
+
+
+async def _act(visit: Visit, given: Form) -> Response:
+    core = visit.core
+    order = await core.in_thread(_order, visit)
     if order.action.special:
         try:
             return await special.DOES[order.action.special](visit, order, given)
@@ -412,6 +435,10 @@ async def bulk(visit: Visit) -> Response:
     """One action on several rows; what failed is told, each with the API's sentence."""
     given = await read(visit.request)
     check_form(visit, given.values)
+    return await once(visit, given, lambda: _bulk(visit, given))
+
+
+async def _bulk(visit: Visit, given: Form) -> Response:
     kind, core = kind_of(visit), visit.core
     action = kind.action(given.one("action"))
     if action is None or not action.bulk or action.fields:

@@ -180,6 +180,8 @@ async def plan(visit: Visit, order: Order, given: Form) -> Response:
     return await plans.show(visit, order, given)
 
 
+AGAIN = ("console", "download")
+"""What its page asks for as often as one likes."""
 SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download", "drain", "dead")
 SEED_BYTES = 20
 """Of passcodes: what RFC 4226, 4 recommends."""

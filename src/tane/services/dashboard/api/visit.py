@@ -15,7 +15,7 @@ import structlog
 from tane.core import Core
 from tane.services.dashboard.domain import forms, sessions
 from tane.services.dashboard.domain.describing import Call, Row
-from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
+from tane.services.dashboard.domain.messages import LANGUAGES, N_, Words, preferred
 from tane.services.dashboard.domain.sentences import sentence
 from tane.services.dashboard.domain.sessions import Session
 from tane.services.event import interface as event
@@ -23,7 +23,7 @@ from tane.services.identity import interface as identity
 from tane.shares import Full, TakesLong
 from tane.web import codec, inside
 from tane.web.context import Context
-from tane.web.errors import ApiError, Busy, Forbidden, NotFound, Unauthorized
+from tane.web.errors import ApiError, Busy, Conflict, Forbidden, NotFound, Unauthorized
 from tane.web.request import Request, Response
 
 log = structlog.get_logger()
@@ -185,7 +185,7 @@ class Visit:
             "languages": LANGUAGES,
             "themes": THEMES,
             "theme": self.theme,
-            "csrf": self.session.form_token if self.session else "",
+            "csrf": sessions.form_token(self.session.secret, self.ctx.project_id or "") if self.session else "",
             "prefix": PREFIX,
             "menu": menu.sections(self) if self.session and not self.fragment else (),
             **values,
@@ -357,13 +357,29 @@ def waiting(function: Callable[[Visit], Awaitable[Response]]) -> Callable[[Reque
     return serve
 
 
-def check_form(found: Visit, given: Mapping[str, Sequence[str]]) -> None:
-    """:raises Forbidden: the form is not one that this session was shown."""
+class Elsewhere(Conflict):
+    """A form is of another project than the session is in by now: what it says was not meant for this one."""
+
+
+def check_form(found: Visit, given: Mapping[str, Sequence[str]], *, everywhere: bool = False) -> None:
+    """``everywhere``: the form means the same in every project.
+
+    :raises Forbidden: it is not one that this session was shown. :raises Elsewhere:
+    """
     assert found.session is not None
     sent = (found.request.headers.get("x-csrf-token") or next(iter(given.get(FORM_TOKEN, ())), ""))[:200]
-    if not sessions.same(sent, found.session.form_token):
+    project = sessions.form_project(found.session.secret, sent)
+    if project is None:
         raise Forbidden(found.words("This form is not from your session: load its page again."))
     check_origin(found)
+    if project != (found.ctx.project_id or "") and not everywhere:
+        raise Elsewhere(went(found))
+
+
+def went(found: Visit) -> str:
+    """What is told of a form that is of another project."""
+    here = found.ctx.project_name or "–"
+    return found.words(N_("You went to another project meanwhile, so nothing was done. This is “{here}”."), here=here)
 
 
 def check_origin(found: Visit) -> None:
