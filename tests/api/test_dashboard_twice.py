@@ -11,7 +11,7 @@ import pytest
 from tane.services.dashboard.api import once
 from tane.services.dashboard.api.incoming import Form
 from tane.web.request import Response
-from tests.api.dashboard_support import D, Browser, Forms, N, Scene, make_scene
+from tests.api.dashboard_support import Browser, D, Forms, N, Scene, make_scene
 from tests.support import ApiCloud
 
 

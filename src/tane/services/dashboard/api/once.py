@@ -60,7 +60,10 @@ async def once(visit: Visit, given: Form, work: Callable[[], Awaitable[Response]
 def _key(visit: Visit, given: Form) -> str:
     """One form of one page, with what was typed: who goes back and types something else means something else."""
     assert visit.session is not None
-    what = [visit.session.id, visit.request.url_path, visit.request.param("in") or "", given.values, given.file_name]
+    request = visit.request
+    # A file is not read for this: its name and how much is sent tell it from another.
+    file = [given.file_name, request.headers.get("content-length", "")] if given.file is not None else []
+    what = [visit.session.id, request.url_path, request.param("in") or "", given.values, *file]
     return hashlib.sha256(codec.encode(what)).hexdigest()
 
 

@@ -82,10 +82,9 @@ def keep(core: Core, session_id: str, where: str, text: str) -> bool:
     except ApiError:
         return False
     values = found.get("values") if isinstance(found, dict) else None
-    good = isinstance(values, dict) and all(
+    if not isinstance(values, dict) or not all(
         isinstance(texts, list) and all(isinstance(one, str) for one in texts) for texts in values.values()
-    )
-    if not good:
+    ):
         return False
     kept: dict[str, Typed] = core.memory.setdefault(MEMORY, {})
     kept.pop(session_id, None)

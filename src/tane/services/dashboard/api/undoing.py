@@ -204,8 +204,9 @@ def _report(visit: Visit, kept: Kept, left: Sequence[tuple[Step, ApiError]], nam
     again = None
     if any(isinstance(error, NotYet) for _, error in left):
         again = name, visit.words(EARLY, what=visit.words(kept.title))
+    inner = kept.steps[0].inner
     return visit.page(
-        "report.html", kind=kind, action=_action(kind, kept.steps[0]), results=results, undo=again, back=""
+        "report.html", kind=kind, action=_action(kind, kept.steps[0]), results=results, undo=again, inner=inner
     )
 
 

@@ -22,8 +22,9 @@ MOST_OF_ONE = 50
 """Sessions a user has at a time; the oldest go."""
 LONGEST = 64
 """Characters of the cookie's value."""
-DIGEST, ONCE = 64, 16
-"""Hexadecimal digits of a digest, and of what makes a form one of its own."""
+DIGEST, ONCE, PROJECT = 32, 12, 12
+"""Characters of a form's token: of a digest (128 bits), of what makes it its page's own, of its project's id. A page
+has a dozen of them."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,20 @@ class Session:
 def form_token(secret: str, project_id: str) -> str:
     """What the forms of a page carry that is shown with this cookie in this project. No other page has the same: what
     is sent twice is known by it."""
-    mark = secrets.token_hex(ONCE // 2) + project_id
-    return _digest(secret, f"form {mark}") + mark
+    mark = secrets.token_hex(ONCE // 2) + short(project_id)
+    return _digest(secret, f"form {mark}")[:DIGEST] + mark
 
 
 def form_project(secret: str, token: str) -> str | None:
-    """The project of the page that a form is from, also after its session ("" for none); None: it was not shown with
+    """The project (:func:`short`) of the page that a form is from, also after its session; None: it was not shown with
     this cookie."""
     digest, mark = token[:DIGEST], token[DIGEST:]
-    return mark[ONCE:] if same(digest, _digest(secret, f"form {mark}")) else None
+    return mark[ONCE:] if same(digest, _digest(secret, f"form {mark}")[:DIGEST]) else None
+
+
+def short(project_id: str | None) -> str:
+    """As much of a project's id as tells it from a user's others; "" for none."""
+    return (project_id or "")[:PROJECT]
 
 
 def owner_mark(secret: str, user_id: str) -> str:
