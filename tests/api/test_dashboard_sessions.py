@@ -80,7 +80,10 @@ def test_passwords_are_not_kept_and_a_strangers_form_is_not(scene: Scene) -> Non
     assert "very-secret" not in answer.text and answer.status_code == 401
     for wrong in ({"csrf": "0" * 64}, {"csrf": ""}):
         told = browser.post(f"{D}/new/networks", list({**network, "name": "his", **wrong}.items()))
-        assert told.status_code == 303 and told.headers["location"] == f"{D}/login?ended=1"
+        assert (
+            told.status_code == 303
+            and told.headers["location"] == f"{D}/login?next=%2Fdashboard%2Fnew%2Fnetworks&ended=1"
+        )
     stranger = Browser(scene.cloud)
     told = stranger.post(f"{D}/new/networks", list({**network, "name": "his"}.items()))
     assert told.status_code == 303
