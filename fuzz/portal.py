@@ -30,6 +30,7 @@ COLLECTIONS = {
 QUERIES = (
     *("q", "marker", "all", "done", "container", "prefix", "name", "cursor", "next"),
     *("undo", "undone", "typed", "versions", "version-id", "version_marker", "project_id", "month", "member_status"),
+    *("panels", "resource", "network_id", "device_id", "volume_id", "source_compute"),
 )
 ORDERS = ("make", "folder", "share", "versions", "restore", "delete", "remove", "upload")
 ODD = ("", "\"'><script>", "種" * 300, "-1", "9" * 40, "a=b\nc", "a,b", "10.9.0.0/24", "..", "{{7*7}}", "\r\n", "0")
@@ -71,7 +72,8 @@ def ask(
             query.append((name, rng.choice((*ODD, "1", "create"))))
     mark = [name for name, one in core.memory.get(undoing.MEMORY, {}).items() if one.owner == mine.id][-1:]
     if route.method == "GET" and rng.random() < 0.1:
-        typed.keep(core, mine.id, path, json.dumps({one.name: [rng.choice(ODD)] for one in action.fields}))
+        values = {one.name: [rng.choice(ODD)] for one in action.fields}
+        typed.keep(core, mine.id, path, json.dumps({"project": rng.choice((project, "", None)), "values": values}))
         query += [("typed", "1"), *(("undo", one) for one in mark)]
     if route.path == "/events":
         # One that is right never ends.
@@ -80,8 +82,10 @@ def ask(
         return path, headers, None, query
     # These would end the token that the actor has for everything else.
     ends = route.path in ("/logout", "/project")
+    # Now and then of a page of another project.
+    token = sessions.form_token(mine.secret, "0" if rng.random() < 0.05 else actor.caller.project_id)
     fields = [
-        ("csrf", "no" if ends or rng.random() < 0.05 else mine.form_token),
+        ("csrf", "no" if ends or rng.random() < 0.05 else token),
         ("action", action.name),
         ("sure", "yes"),
     ]

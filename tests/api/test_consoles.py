@@ -319,6 +319,8 @@ def test_the_page_is_novncs_or_says_how_to_install_it(garden: Project, screen: S
     answer = garden.cloud.call("GET", url)
     assert (answer.status_code, answer.text) == (200, "<html>noVNC</html>")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = answer.headers["content-security-policy"]
+    assert "connect-src 'self'" in policy, "a link does not show another's machine here"
     answer = garden.cloud.call("GET", "/compute/console/core/rfb.js")
     assert answer.status_code == 200 and "javascript" in answer.headers["content-type"]
 

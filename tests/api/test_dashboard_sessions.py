@@ -80,7 +80,10 @@ def test_passwords_are_not_kept_and_a_strangers_form_is_not(scene: Scene) -> Non
     assert "very-secret" not in answer.text and answer.status_code == 401
     for wrong in ({"csrf": "0" * 64}, {"csrf": ""}):
         told = browser.post(f"{D}/new/networks", list({**network, "name": "his", **wrong}.items()))
-        assert told.status_code == 303 and told.headers["location"] == f"{D}/login?ended=1"
+        assert (
+            told.status_code == 303
+            and told.headers["location"] == f"{D}/login?next=%2Fdashboard%2Fnew%2Fnetworks&ended=1"
+        )
     stranger = Browser(scene.cloud)
     told = stranger.post(f"{D}/new/networks", list({**network, "name": "his"}.items()))
     assert told.status_code == 303
@@ -91,9 +94,9 @@ def test_passwords_are_not_kept_and_a_strangers_form_is_not(scene: Scene) -> Non
 def test_what_is_kept_is_kept_for_a_while_and_for_few(scene: Scene) -> None:
     core = scene.cloud.core
     assert not typed.keep(core, "0", f"{D}/new/networks", "no document")
-    assert not typed.keep(core, "0", f"{D}/new/networks", '{"name": "no list"}')
+    assert not typed.keep(core, "0", f"{D}/new/networks", '{"values": {"name": "no list"}}')
     for number in range(typed.MOST + 5):
-        assert typed.keep(core, str(number), f"{D}/new/networks", '{"name": ["bed"]}')
+        assert typed.keep(core, str(number), f"{D}/new/networks", '{"values": {"name": ["bed"]}}')
     assert len(core.memory[typed.MEMORY]) == typed.MOST
     path = f"{D}/new/networks"
     fields = form(scene.browser, path)

@@ -142,6 +142,54 @@ def test_consoles_in_one_page_stay_connected_while_another_is_seen(
     client.call("DELETE", path)
 
 
+def test_a_page_stays_of_use_while_things_happen(browser: Any, garden: Garden, planted: list[str]) -> None:
+    desk, client = Desk(browser, garden.url), garden.member()
+    garden.log_in(desk)
+    page = desk.page
+    desk.open("/new/keypairs")
+    page.fill("#i-name", "fresh")
+    page.click("main .send button")
+    with page.expect_download() as kept:
+        page.click("main a[download]")
+    assert kept.value.suggested_filename == "fresh.pem"
+    assert Path(kept.value.path()).read_bytes().startswith(b"-----BEGIN")
+    desk.open(garden.at("/images/{images}"))
+    for _ in range(2):
+        page.wait_for_selector("form[data-file]:not([data-sent])", state="attached")
+        with page.expect_download():
+            page.locator("form[data-file] button").evaluate("one => one.click()")
+    [web] = client.call("GET", "/compute/v2.1/servers/detail?name=^web$")["servers"]
+    desk.open("/servers")
+    page.wait_for_selector("#open-tasks:not([hidden])")
+    page.focus(f"tr[data-id='{web['id']}'] th a")
+    for action, state in (("os-stop", "Off"), ("os-start", "Active")):
+        client.call("POST", f"/compute/v2.1/servers/{web['id']}/action", {action: None})
+        page.wait_for_selector(f"#said:text-is('web: {state}')", state="attached")
+        page.wait_for_selector("tr.changed th a:focus:text-is('web')")
+    desk.open(garden.at("/networks/{networks}"))
+    page.wait_for_selector("#open-tasks:not([hidden])")
+    port = {"network_id": garden.made["networks"], "name": "late"}
+    made = client.call("POST", "/network/v2.0/ports", {"port": port})["port"]["id"]
+    page.wait_for_selector("#panels [data-holds='network.port'] th a:text-is('late')")
+    client.call("DELETE", f"/network/v2.0/ports/{made}")
+    desk.open("/servers")
+    page.click("#open-tasks")
+    assert page.evaluate("document.activeElement.id") == "tasks"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "open-tasks" and page.locator("#tasks").is_hidden()
+    assert desk.complaints == []
+    other = desk.new_page()
+    other.goto(f"{garden.url}/dashboard")
+    other.click("details.me summary")
+    with other.expect_navigation():
+        other.click("form[action$='/logout'] button")
+    page.evaluate("dispatchEvent(new Event('pagehide')); document.dispatchEvent(new Event('visibilitychange'))")
+    page.click("main .note a:has-text('Your session has ended')")
+    page.wait_for_url("**/dashboard/login?next=%2Fdashboard%2Fservers")
+    assert all(": 401 " in one or "401 (Unauthorized)" in one for one in desk.complaints), desk.complaints
+    desk.context.close()
+
+
 def test_a_server_is_launched_by_the_keyboard_alone(browser: Any, garden: Garden, planted: list[str]) -> None:
     desk = Desk(browser, garden.url)
     garden.log_in(desk)

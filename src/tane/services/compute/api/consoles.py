@@ -22,7 +22,13 @@ LONGEST_PATH = 255
 """Bytes; noVNC's are shorter, and a longer name than this is none to a file system (NAME_MAX)."""
 SHOWN = frozenset((".html", ".js", ".css", ".json", ".map", ".svg", ".png", ".ico", ".mp3", ".oga", ".ttf", ".woff"))
 """Kinds of files a page is made of; others are nobody's business, wherever the setting leads."""
-PAGE_HEADERS = {"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+PAGE_HEADERS = {
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'",
+}
+"""noVNC takes from its address where it connects to: a link must not show another's machine in a page of this cloud.
+Other pages may frame it, as Horizon does: they need a token that is for this one server."""
 NOT_INSTALLED = """<!doctype html>
 <html lang="en"><title>noVNC is not installed</title>
 <p>This console is shown by noVNC, which is not installed on the machine that serves the cloud.

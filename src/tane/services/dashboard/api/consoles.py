@@ -27,6 +27,7 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "consoles.html",
         servers=servers,
+        create=visit.creates(KINDS["servers"]),
         chosen=visit.request.param("server") or "",
         novnc=f"{prefix}{LIBRARY}",
         command="openstack console url show <server>",

@@ -87,9 +87,10 @@ def _findings(visit: Visit) -> lists.Table | None:
     return lists.shown(visit, kind, found[:MOST_FINDINGS]) if found else None
 
 
-def tour(visit: Visit, kind: str) -> tuple[str, str, str] | None:
-    """(sentence, title, address) of what comes next after one of the first steps, until a server runs."""
-    if visit.request.param("done") != "create" or kind not in FIRST:
+def tour(visit: Visit, kind: str, *, made: bool = False) -> tuple[str, str, str] | None:
+    """(sentence, title, address) of what comes next after one of the first steps, until a server runs. ``made``: it
+    was taken just now; else the address of the page says it."""
+    if not (made or visit.request.param("done") == "create") or kind not in FIRST:
         return None
     steps = _first(visit)
     following = next(((title, where) for title, where, there in steps if not there), None)
@@ -112,7 +113,7 @@ def _first(visit: Visit) -> list[tuple[str, str, bool]]:
         if kind.create is None or not visit.may(kind.create.target, kind.create.key):
             continue
         try:
-            there = bool(lists.rows(visit, kind, {"limit": "1"}))
+            there = bool(lists.rows(visit, kind, {"limit": "1", **lists.own(visit, kind)}))
         except ApiError:
             there = True
         found.append((kind.create.title, f"/new/{name}", there))

@@ -27,6 +27,8 @@ from tane.web.errors import ApiError
 
 PAGE = 14
 """Rows a page: with the frame it has less than 20 KB, as pages with secrets in them are sent unpacked."""
+PANEL = 8
+"""Rows of what a resource's page shows beside it."""
 MOST = 1000
 """Rows that are looked through for names, or drawn."""
 MOST_IDS = 100
@@ -56,6 +58,8 @@ class Table:
     """What the rows are a part of."""
     bulk: Sequence[Action] = ()
     problem: str = ""
+    some: bool = False
+    """Whether they are those of the kind alone that were asked for."""
     all_of_them: str = ""
     """The address of the list that a panel shows the beginning of."""
 
@@ -106,24 +110,41 @@ def one(visit: Visit, kind: Kind, resource_id: str, inner: str = "") -> Row:
 
 def page_of(visit: Visit, kind: Kind) -> Table:
     """The page of a list that the address asks for."""
-    query, param = {}, visit.request.param
+    query, param = narrowing(visit, kind), visit.request.param
+    text = (param("q") or "") if kind.search else ""
     if kind.paged:
-        query["limit"] = str(PAGE)
+        query["limit"] = str(PAGE + 1)
         if marker := param("marker"):
             query["marker"] = marker
+        if text:
+            query[kind.search] = searched(kind, text)
     for field in kind.filters:
         if value := param(field.name):
             query[field.to or field.name] = value
-    if kind.search and (text := param("q")):
-        query[kind.search] = searched(kind, text)
+    some = bool(text or query.keys() - {"limit"})
+    query |= own(visit, kind)
     found = rows(visit, kind, query)
-    more = len(found) >= PAGE
-    if not kind.paged:
-        found, more = _part(kind, found, param("marker") or "")
-    table = shown(visit, kind, found)
+    if kind.paged:
+        found, more = found[:PAGE], len(found) > PAGE
+    else:
+        named = [row for row in found if text.lower() in str(value_of(row, kind.label) or "").lower()]
+        found, more = _part(kind, named if text else found, param("marker") or "")
+    table = shown(visit, kind, found, inner=param("in") or "")
+    table.some = some
     if more:
         table.next = str(value_of(found[-1], kind.id.split(":")[-1])) if kind.paged else id_of(kind, found[-1])
     return table
+
+
+def narrowing(visit: Visit, kind: Kind) -> dict[str, str]:
+    """What another page has led to a part of the list with."""
+    return {name: value for name in kind.narrowed if (value := visit.request.param(name))}
+
+
+def own(visit: Visit, kind: Kind) -> dict[str, str]:
+    """What a list of the project's own is asked with by an administrator, to whom the API tells everybody's."""
+    mine = kind.own and visit.ctx.is_admin and not narrowing(visit, kind)
+    return {"project_id": str(visit.ctx.project_id)} if mine else {}
 
 
 def _part(kind: Kind, found: list[Row], marker: str) -> tuple[list[Row], bool]:
@@ -163,6 +184,12 @@ def link(kind: str, resource_id: str, inner: str = "") -> str:
         return ""
     within = f"?in={inside.part(inner)}" if inner else ""
     return f"{PREFIX}/{kind}/{inside.part(resource_id)}{within}"
+
+
+def home(kind: Kind, inner: str) -> str:
+    """The address of the list that a kind's rows are in: its own, or the page of what they are a part of."""
+    within = f"/{inside.part(inner)}" if kind.gone_to and inner else ""
+    return f"{PREFIX}/{kind.gone_to or kind.name}{within}"
 
 
 def names_of(visit: Visit, columns: Iterable[Column], found: Iterable[Row]) -> dict[str, dict[str, str]]:
@@ -216,7 +243,7 @@ def choices(
     kind = KINDS[field.ref]
     asked_for = {**({"limit": str(MOST if find else OFFERED)} if kind.paged else {}), **query}
     try:
-        found = rows(visit.as_member() if field.own else visit, kind, asked_for)
+        found = rows(visit, kind, asked_for)
     except ApiError:
         return []
     visit.told[f"offered {kind.name}"] = found

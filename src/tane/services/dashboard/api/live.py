@@ -100,7 +100,7 @@ def search(visit: Visit) -> Response:
 def _matching(visit: Visit, kind: Kind, text: str) -> list[tuple[str, str, str]]:
     limit: dict[str, str] = {"limit": str(MOST_SEARCHED)} if kind.paged else {}
     # A filter that finds whole names alone would hide what has the text within.
-    named = bool(kind.search) and (kind.list_call.service == "compute" or kind.search.endswith("~"))
+    named = bool(kind.search) and kind.paged and kind.finds_parts
     rows: dict[str, Row] = {}
     try:
         if named:
@@ -184,9 +184,11 @@ class Line:
 def topology(visit: Visit) -> Response:
     """Networks with what hangs on them. Columns: networks, routers, servers."""
 
+    mine = visit.as_member()
+
     def rows(name: str, query: dict[str, str] | None = None) -> list[Row]:
         try:
-            return lists.rows(visit, KINDS[name], {"limit": str(lists.MOST), **(query or {})})
+            return lists.rows(mine, KINDS[name], {"limit": str(lists.MOST), **(query or {})})
         except ApiError:
             return []
 
@@ -205,6 +207,9 @@ def topology(visit: Visit) -> Response:
         most=MOST_DRAWN,
         columns=[("routers", 0), ("networks", 1), ("servers", 2)],
         kinds=KINDS,
+        creates=[
+            (name, create) for name in ("networks", "routers", "servers") if (create := visit.creates(KINDS[name]))
+        ],
     )
 
 

@@ -36,6 +36,8 @@ BEFORE = "tane-login"
 OWNER = "tane-owner"
 """Whose the session's cookie is, told to nobody else: what was typed in it comes back to that user alone."""
 LOGIN_SECONDS = 3600
+MOST_OF_ADDRESS = 2000
+"""Characters of the page that one comes back to."""
 
 
 def show(request: Request) -> Response:
@@ -80,8 +82,11 @@ def with_typed(found: Visit, where: str, text: str) -> Response:
 
 def _own(path: str) -> str:
     """A page of the portal to come back to; anything else is none: nobody is led elsewhere."""
-    plain = path.startswith(PREFIX) and "//" not in path and "\\" not in path and len(path) < 500
-    return path if plain and ".." not in path and path.isprintable() and path.isascii() and " " not in path else ""
+    page, _, query = path.partition("?")
+    plain = page == PREFIX or page.startswith(f"{PREFIX}/")
+    plain = plain and not any(one in page.lower() for one in ("//", "..", "%2e", "%5c"))
+    text = path.isprintable() and path.isascii() and not any(one in path for one in "\\ #") and "?" not in query
+    return path if plain and text and len(path) < MOST_OF_ADDRESS else ""
 
 
 async def enter(request: Request) -> Response:
@@ -193,7 +198,7 @@ def _time(text: str) -> datetime:
 async def leave(found: Visit) -> Response:
     """Log out: the session ends, and the token with it."""
     given, session = await read(found.request), found.session
-    check_form(found, given.values)
+    check_form(found, given.values, everywhere=True)
     assert session is not None
     await found.core.in_thread(sessions.close, found.core, session)
     await _revoke(found.request, session.token)
@@ -205,7 +210,7 @@ async def leave(found: Visit) -> Response:
 async def switch(found: Visit) -> Response:
     """Go to another project."""
     given, session, core = await read(found.request), found.session, found.core
-    check_form(found, given.values)
+    check_form(found, given.values, everywhere=True)
     assert session is not None
     project_id = given.one("project")
     token, document = await _in_project(found, session.token, project_id, found.request)

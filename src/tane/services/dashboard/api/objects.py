@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.incoming import Form, read
+from tane.services.dashboard.api.once import once
 from tane.services.dashboard.api.special import DOWNLOAD, attachment
 from tane.services.dashboard.api.visit import PREFIX, Visit, check_form, waiting
 from tane.services.dashboard.domain import terraform
+from tane.services.dashboard.domain.describing import Call
 from tane.services.dashboard.domain.forms import line, operand
+from tane.services.dashboard.domain.messages import N_
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
 
-PAGE = 100
+PAGE = 20
+"""Rows a page: with the frame it has less than 20 KB, as other lists."""
+MOST = 100
+"""Objects that one order deletes."""
+PUT, OBJECT = "object PUT /v1/{project}/{in}", "/v1/{project}/{in}/{id}"
+MAY = {
+    "make": PUT,
+    "remove": "object DELETE /v1/{project}/{in}",
+    "change": "object POST /v1/{project}/{in}",
+    "put": f"object PUT {OBJECT}",
+    "delete": f"object DELETE {OBJECT}",
+}
+"""What a visitor's role may allow, by the calls that do it."""
 
 
 async def ask(visit: Visit, method: str, *names: str, query: Any = (), **more: Any) -> Response:
@@ -25,7 +40,7 @@ async def ask(visit: Visit, method: str, *names: str, query: Any = (), **more: A
 
 
 async def _list(visit: Visit, *names: str, **query: str) -> list[Any]:
-    answer = await ask(visit, "GET", *names, query={"format": "json", "limit": str(PAGE), **query})
+    answer = await ask(visit, "GET", *names, query={"format": "json", "limit": str(PAGE + 1), **query})
     body = answer.body
     if answer.stream is not None or answer.file is not None:
         await answer.close()
@@ -36,6 +51,11 @@ async def _list(visit: Visit, *names: str, **query: str) -> list[Any]:
 @waiting
 async def containers(visit: Visit) -> Response:
     """The project's containers."""
+    return await _containers(visit)
+
+
+async def _containers(visit: Visit, problem: ApiError | None = None, name: str = "") -> Response:
+    """``name``: of a new one that was refused."""
     marker = visit.request.param("marker") or ""
     try:
         rows = await _list(visit, **({"marker": marker} if marker else {}))
@@ -43,12 +63,25 @@ async def containers(visit: Visit) -> Response:
         if error.status != 404:
             raise
         rows = []
-    following = rows[-1]["name"] if len(rows) >= PAGE else ""
+    following = rows[PAGE - 1]["name"] if len(rows) > PAGE else ""
     command = "openstack container list"
     block = terraform.written(terraform.made("containers", "create", terraform.Asked({}, {}, {})))
     return await visit.core.in_thread(
-        visit.page, "containers.html", rows=rows, following=following, command=command, block=block
+        visit.page,
+        "containers.html",
+        problem.status if problem else 200,
+        rows=rows[:PAGE],
+        following=following,
+        command=command,
+        block=block,
+        may=_may(visit),
+        name=name,
+        problem=visit.refusal(problem) if problem else "",
     )
+
+
+def _may(visit: Visit) -> dict[str, bool]:
+    return {name: visit.may(Call.of(call)) for name, call in MAY.items()}
 
 
 @waiting
@@ -57,6 +90,11 @@ async def objects(visit: Visit) -> Response:
     name, before = visit.request.param("container") or "", visit.request.param("prefix") or ""
     if not name or "/" in name:
         raise BadRequest(visit.words("Name a container."))
+    return await _objects(visit, name, before)
+
+
+async def _objects(visit: Visit, name: str, before: str, problem: ApiError | None = None, folder: str = "") -> Response:
+    """``folder``: the name of a new one that was refused."""
     marker = visit.request.param("marker") or ""
     from tane.services.dashboard.api import sharing
 
@@ -66,11 +104,15 @@ async def objects(visit: Visit) -> Response:
     if versions and marker and (version := visit.request.param("version_marker")):
         query["version_marker"] = version[:100]
     rows = await _list(visit, name, **query)
-    last = rows[-1] if len(rows) >= PAGE else {}
+    last = rows[PAGE - 1] if len(rows) > PAGE else {}
     return await visit.core.in_thread(
         visit.page,
         "objects.html",
-        rows=rows,
+        problem.status if problem else 200,
+        rows=rows[:PAGE],
+        may=_may(visit),
+        folder=folder,
+        problem=visit.refusal(problem) if problem else "",
         container=name,
         before=before,
         parents=_parents(before),
@@ -111,13 +153,52 @@ async def download(visit: Visit) -> Response:
 @waiting
 async def change(visit: Visit) -> Response:
     """Make or delete a container, a folder, an object; bring a file."""
-    from tane.services.dashboard.api import sharing
-
     given = await read(visit.request)
     check_form(visit, given.values)
+    try:
+        if given.file is not None:
+            # An object that is put twice is the one that came last.
+            return await _change(visit, given)
+        return await once(visit, given, lambda: _change(visit, given))
+    except ApiError as error:
+        return await _refused(visit, given, error)
+
+
+async def _refused(visit: Visit, given: Form, error: ApiError) -> Response:
+    """The page that the form was on, with what was typed. :raises ApiError: there is no such page (any more)."""
+    container, name = given.one("container"), given.one("name") if given.one("what") == "folder" else ""
+    try:
+        if given.one("what") == "make":
+            return await _containers(visit, error, container)
+        return await _objects(visit, container, given.one("prefix"), error, name)
+    except ApiError:
+        raise error from None
+
+
+def _sure(visit: Visit, given: Form) -> Response:
+    """What is to be deleted, before it is."""
+    what, container, before = given.one("what"), given.one("container"), given.one("prefix")
+    names = given.values.get("name", [])[:MOST]
+    return visit.page(
+        "sure.html",
+        title=visit.words("Delete") if what == "delete" else visit.words(N_("Delete the container")),
+        post=f"{PREFIX}/objects",
+        sent=[("what", what), ("container", container), ("prefix", before), *(("name", name) for name in names)],
+        chosen=names or [container],
+        back=False,
+        cancel=f"{PREFIX}/objects?{urlencode({'container': container, 'prefix': before})}",
+    )
+
+
+async def _change(visit: Visit, given: Form) -> Response:
+    from tane.services.dashboard.api import sharing
+
     what, container, before = given.one("what"), given.one("container"), given.one("prefix")
     if not container or "/" in container or len(container.encode()) > 256:
         raise BadRequest(visit.words("A container has a name, without a slash."))
+    names = given.values.get("name", [])[:MOST]
+    if (what == "remove" or (what == "delete" and names)) and given.one("sure") != "yes":
+        return await visit.core.in_thread(_sure, visit, given)
     if what == "make":
         await ask(visit, "PUT", container)
     elif what == "remove":
@@ -136,7 +217,7 @@ async def change(visit: Visit) -> Response:
         headers = {"transfer-encoding": "chunked", "content-type": given.file_type or "application/octet-stream"}
         await _send(visit, container, name, headers, given.file)
     elif what == "delete":
-        for name in given.values.get("name", [])[:PAGE]:
+        for name in names:
             await ask(visit, "DELETE", container, name)
     else:
         raise BadRequest(visit.words("Choose a file, or give an address."))
@@ -157,8 +238,3 @@ async def _put(visit: Visit, container: str, name: str, data: bytes, kind: str) 
 async def _send(visit: Visit, container: str, name: str, headers: dict[str, str], stream: Any) -> None:
     path = "/".join(["/v1", inside.part(f"AUTH_{visit.ctx.project_id}"), inside.part(container), inside.part(name)])
     await inside.ask(visit.core, visit.ctx, "object", "PUT", path, headers=headers, stream=stream)
-
-
-def address(container: str, name: str) -> str:
-    """Where an object is downloaded from."""
-    return f"{PREFIX}/object?{urlencode({'container': container, 'name': name}, quote_via=quote)}"

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 
 from tane.services.dashboard.api import home, lists, prices, special, undoing
 from tane.services.dashboard.api import typed as kept
-from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.incoming import Form, read
 from tane.services.dashboard.api.lists import Table
-from tane.services.dashboard.api.visit import PREFIX, SAFE, Visit, check_form, missing, page, waiting
-from tane.services.dashboard.domain import forms, showing, terraform
+from tane.services.dashboard.api.once import once
+from tane.services.dashboard.api.visit import PREFIX, SAFE, Elsewhere, Visit, check_form, missing, page, waiting, went
+from tane.services.dashboard.domain import forms, sessions, showing, terraform
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, default_of, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
@@ -28,6 +29,8 @@ MOST_AT_ONCE = 100
 """Resources that one order for several goes to."""
 MOST_CHOICES = 50
 """Of a list in a form; others are found by a part of their name."""
+OTHERS = "of others"
+"""Whether the form of this visit is of another project's resource."""
 FIND = "find-"
 """How the fields begin by which a form's lists are searched: while one holds something nothing is done."""
 AN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -54,30 +57,25 @@ def index(visit: Visit) -> Response:
     kind = kind_of(visit)
     if kind.inner and not visit.request.param("in"):
         raise missing(visit)
-    table = lists.page_of(visit, kind)
-    table.inner = visit.request.param("in") or ""
+    table, own = lists.page_of(visit, kind), lists.own(visit, kind)
     template = "table.html" if visit.fragment else "list.html"
     return visit.page(
         template,
         kind=kind,
         table=table,
         query=dict(visit.request.query),
+        narrowing=lists.narrowing(visit, kind),
         filters=[
             (field, _offered(visit, Input(field, field.kind, False, choices=field.choices))) for field in kind.filters
         ],
-        create=_create(visit, kind),
-        command=kind.command,
-        curl=_curl(visit, kind.list_call, None, query=lists.asked(visit, kind)),
+        create=visit.creates(kind),
+        command=kind.command + (f" --project {visit.ctx.project_id}" if own else ""),
+        curl=_curl(visit, kind.list_call, None, query=lists.asked(visit, kind, own)),
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),
-        others=[(name, other) for name in kind.others if (other := _create(visit, KINDS[name])) is not None],
+        others=[(name, other) for name in kind.others if (other := visit.creates(KINDS[name])) is not None],
     )
-
-
-def _create(visit: Visit, kind: Kind) -> Action | None:
-    create = kind.create
-    return create if create is not None and visit.may(create.target, create.key) else None
 
 
 def _done(visit: Visit, kind: Kind) -> str:
@@ -96,6 +94,8 @@ def show(visit: Visit) -> Response:
     """A resource, with what belongs to it."""
     kind = kind_of(visit)
     resource_id, row = _one(visit, kind)
+    if visit.fragment and visit.request.flag("panels"):
+        return visit.page("panels.html", id=resource_id, panels=_panels(visit, kind, resource_id, row))
     columns = kind.details or kind.columns
     row = special.seen(visit, kind, row)
     names = lists.names_of(visit, columns, [row])
@@ -144,13 +144,16 @@ def _panels(visit: Visit, kind: Kind, resource_id: str, row: Row) -> list[tuple[
         told = {"{id}": resource_id, "{name}": str(row.get("name") or resource_id)}
         query = {name: told.get(value, value) for name, value in (panel.query or {}).items()}
         try:
-            found_rows = lists.rows(visit, inner, query, **places)
-            table = lists.shown(visit, inner, found_rows, inner=resource_id if inner.inner else "")
-            if "limit" in query and len(found_rows) >= int(query.pop("limit")) and not inner.inner:
-                table.all_of_them = f"{PREFIX}/{inner.name}?{urlencode(query)}"
+            limited = query.pop("limit", None) is not None or inner.paged
+            most = {"limit": str(lists.PANEL + 1)} if limited else {}
+            found_rows = lists.rows(visit, inner, {**query, **most}, **places)
+            within = {"in": resource_id} if inner.inner else {}
+            table = lists.shown(visit, inner, found_rows[: lists.PANEL], inner=within.get("in", ""))
+            if len(found_rows) > lists.PANEL:
+                table.all_of_them = f"{PREFIX}/{inner.name}?{urlencode({**query, **within})}"
         except ApiError as error:
             table = Table(inner, [], problem=visit.refusal(error))
-        found.append((table, _create(visit, inner)))
+        found.append((table, visit.creates(inner)))
     return found
 
 
@@ -182,24 +185,27 @@ class Order:
     label: str
 
 
-def _order(visit: Visit) -> Order:
+def _action_of(visit: Visit) -> Action:
     kind, name = kind_of(visit), visit.request.path.get("action", "")
-    if not name:
-        if kind.create is None:
-            raise missing(visit)
-        return Order(kind, kind.create, "", {"in": visit.request.param("in") or ""}, "")
-    action = kind.action(name)
+    action = kind.action(name) if name else kind.create
     if action is None:
         raise missing(visit)
+    return action
+
+
+def _order(visit: Visit) -> Order:
+    kind, action = kind_of(visit), _action_of(visit)
+    if "resource_id" not in visit.request.path:
+        return Order(kind, action, "", {"in": visit.request.param("in") or ""}, "")
     resource_id, row = _one(visit, kind)
     return Order(kind, action, resource_id, row, lists.label_of(visit, kind, row, resource_id))
 
 
 def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: ApiError | None = None) -> Response:
     """The form of an action. ``given``: what was typed before it was refused: nothing of it is lost."""
-    fields = forms.inputs(visit.core, order.action)
+    fields = [_other(one, order.row) for one in forms.inputs(visit.core, order.action)]
     brought = kept.take(visit) if given is None else None
-    given = brought or given
+    given = brought.values if brought else given
     typed = {name: list(texts) for name, texts in (given or {}).items()}
     if given is None:
         typed = {one.field.name: texts(default_of(one.field, order.row), one.kind) for one in fields}
@@ -209,6 +215,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     opened = problem is not None or any(one.field.folded and visit.request.param(one.field.name) for one in fields)
     opened = opened or bool(_finding(given))
     finding = _finding(given)
+    visit.told[OTHERS] = _of_others(visit, order)
     lists_of = [_choices(visit, one, typed, finding) for one in fields]
     offered = [(one, some) for one, (some, _) in zip(fields, lists_of, strict=True)]
     longer = {one.field.name: text for one, (_, text) in zip(fields, lists_of, strict=True) if text is not None}
@@ -226,12 +233,16 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         opened=opened,
         longer=longer,
         back=undoing.can(order.kind, order.action),
+        fresh=given is None,
+        may=visit.may(order.action.target, order.action.key),
         problem=visit.refusal(problem) if problem else "",
+        wrong=forms.blamed(fields, problem.message or "") if problem else set(),
         command=line,
         curl=request,
         block=block,
         told=given is not None and not problem and not brought and not finding,
         brought=bool(brought),
+        went=went(visit) if brought and brought.project != sessions.short(visit.ctx.project_id) else "",
         upload=any(one.kind == "file" for one in fields),
         tail=special.tail(visit, order.kind, order.action),
         quotes=prices.quotes(visit, order.kind, order.action, order.row, offered),
@@ -239,6 +250,20 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         if order.id
         else f"{PREFIX}/new/{order.kind.name}",
     )
+
+
+def _other(one: Input, row: Row) -> Input:
+    """A field that offers something else than the resource has already."""
+    if not one.field.unlike or not (has := value_of(row, one.field.unlike)):
+        return one
+    return replace(one, field=replace(one.field, only=lambda row: row.get("name") != has))
+
+
+def _of_others(visit: Visit, order: Order) -> bool:
+    """Whether an administrator may be at something of another project, which goes together with what that has."""
+    project = order.row.get("project_id") or order.row.get("tenant_id")
+    inner = bool(order.row.get("in"))
+    return visit.ctx.is_admin and (inner or project not in (None, visit.ctx.project_id))
 
 
 def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str, str]:
@@ -324,7 +349,8 @@ def _offered(visit: Visit, one: Input, find: str = "", had: Collection[str] = ()
         query = {
             name: value.replace("{in}", visit.request.param("in") or "") for name, value in (field.query or {}).items()
         }
-        return lists.choices(visit, field, query, find, had)
+        asks = visit if visit.told.get(OTHERS) and not field.own else visit.as_member_of(KINDS[field.ref], field)
+        return lists.choices(asks, field, query, find, had)
     return [(value, visit.words(text) if text else "") for value, text in one.choices]
 
 
@@ -347,7 +373,10 @@ async def ask(visit: Visit) -> Response:
 async def act(visit: Visit) -> Response:
     """Do it."""
     given, core = await read(visit.request), visit.core
-    check_form(visit, given.values)
+    try:
+        check_form(visit, given.values)
+    except Elsewhere as error:
+        return await core.in_thread(_elsewhere, visit, given, error)
     answering = special.ANSWERS.get((visit.request.path.get("kind", ""), visit.request.path.get("action", "")))
     if answering is not None:
         try:
@@ -356,9 +385,24 @@ async def act(visit: Visit) -> Response:
             # A script reads it, and shows the sentence.
             told = {"error": {"message": await core.in_thread(visit.refusal, error)}}
             return Response(codec.encode(told), error.status, SAFE, "application/json")
-    order = await core.in_thread(_order, visit)
     if given.one("show") in ("command", "found") or _finding(given.values):
-        return await core.in_thread(form, visit, order, given.values)
+        return await core.in_thread(lambda: form(visit, _order(visit), given.values))
+    if _action_of(visit).special in special.AGAIN:
+        return await _act(visit, given)
+    return await once(visit, given, lambda: _act(visit, given))
+
+
+def _elsewhere(visit: Visit, given: Form, error: Elsewhere) -> Response:
+    """The form again, in this project, with what was typed in another. :raises Elsewhere: it is of what is not here."""
+    try:
+        return form(visit, _order(visit), given.values, error)
+    except ApiError:
+        raise error from None
+
+
+async def _act(visit: Visit, given: Form) -> Response:
+    core = visit.core
+    order = await core.in_thread(_order, visit)
     if order.action.special:
         try:
             return await special.DOES[order.action.special](visit, order, given)
@@ -412,6 +456,10 @@ async def bulk(visit: Visit) -> Response:
     """One action on several rows; what failed is told, each with the API's sentence."""
     given = await read(visit.request)
     check_form(visit, given.values)
+    return await once(visit, given, lambda: _bulk(visit, given))
+
+
+async def _bulk(visit: Visit, given: Form) -> Response:
     kind, core = kind_of(visit), visit.core
     action = kind.action(given.one("action"))
     if action is None or not action.bulk or action.fields:
@@ -446,14 +494,22 @@ def _known(visit: Visit, kind: Kind, action: Action, resource_id: str) -> Done:
 
 def _sure(visit: Visit, kind: Kind, action: Action, ids: list[str]) -> Response:
     labels = lists.all_names(visit, kind.name) if not kind.inner else {}
-    chosen = [(one, labels.get(one) or one) for one in ids]
-    inner, back = visit.request.param("in") or "", undoing.can(kind, action)
-    return visit.page("sure.html", kind=kind, action=action, chosen=chosen, inner=inner, back=back)
+    within = f"?{urlencode({'in': inner})}" if (inner := visit.request.param("in") or "") else ""
+    return visit.page(
+        "sure.html",
+        title=visit.words(action.title),
+        post=f"{PREFIX}/bulk/{kind.name}{within}",
+        sent=[("action", action.name), *(("id", one) for one in ids)],
+        chosen=[labels.get(one) or one for one in ids],
+        back=undoing.can(kind, action),
+        cancel=lists.home(kind, inner),
+    )
 
 
 def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, str]], undo: str) -> Response:
     told = undoing.described(visit, undo)
-    return visit.page("report.html", kind=kind, action=action, results=results, undo=told, back="")
+    inner = visit.request.param("in") or ""
+    return visit.page("report.html", kind=kind, action=action, results=results, undo=told, inner=inner)
 
 
 def _curl(

@@ -16,6 +16,7 @@ from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values
+from tane.services.dashboard.domain.messages import N_
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
@@ -28,15 +29,22 @@ LINES = 400
 DOWNLOAD = {**SAFE, "Content-Security-Policy": "default-src 'none'; sandbox"}
 """Of files that users brought: a browser keeps them, and runs nothing of them in the portal's origin."""
 
+KEEP = N_("Keep this private key now: it is shown once, and the cloud does not have it.")
+
 Special = Callable[[Visit, "Order", Form], Awaitable[Response]]
 
 
 def attachment(name: str) -> str:
     """``Content-Disposition`` of a file with this name."""
-    plain = "".join(
+    return f"attachment; filename=\"{plain(name)}\"; filename*=UTF-8''{quote(name[:200], safe='')}"
+
+
+def plain(name: str) -> str:
+    """A name of a file that every system takes."""
+    found = "".join(
         character if (character.isascii() and character.isalnum()) or character in "._-" else "_" for character in name
     )
-    return f"attachment; filename=\"{plain[:100] or 'file'}\"; filename*=UTF-8''{quote(name[:200], safe='')}"
+    return found[:100] or "file"
 
 
 async def console(visit: Visit, order: Order, given: Form) -> Response:
@@ -80,7 +88,7 @@ async def launch(visit: Visit, order: Order, given: Form) -> Response:
 
 
 async def keypair(visit: Visit, order: Order, given: Form) -> Response:
-    """Import a key, or make one: then the answer is the private key, as a file; nobody keeps it."""
+    """Import a key, or make one: then the page shows the private key, to copy or to keep as a file, once."""
     fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
     answer = await visit.ask(
@@ -89,8 +97,23 @@ async def keypair(visit: Visit, order: Order, given: Form) -> Response:
     key = answer["keypair"].get("private_key")
     if key is None:
         return visit.go("/keypairs", done="create")
-    headers = {**DOWNLOAD, "Content-Disposition": attachment(f"{values['name']}.pem")}
-    return Response(key.encode(), 200, headers, "application/x-pem-file")
+    return await visit.core.in_thread(_private_key, visit, order, str(values["name"]), key)
+
+
+def _private_key(visit: Visit, order: Order, name: str, key: str) -> Response:
+    from tane.services.dashboard.api import home
+
+    return visit.page(
+        "secret.html",
+        kind=order.kind,
+        action=order.action,
+        note=visit.words(KEEP),
+        values=[("name", name)],
+        text=key,
+        file=f"{plain(name)}.pem",
+        data=base64.b64encode(key.encode()).decode(),
+        tour=home.tour(visit, order.kind.name, made=True),
+    )
 
 
 async def network(visit: Visit, order: Order, given: Form) -> Response:
@@ -180,6 +203,8 @@ async def plan(visit: Visit, order: Order, given: Form) -> Response:
     return await plans.show(visit, order, given)
 
 
+AGAIN = ("console", "download")
+"""What its page asks for as often as one likes."""
 SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download", "drain", "dead")
 SEED_BYTES = 20
 """Of passcodes: what RFC 4226, 4 recommends."""
@@ -286,7 +311,10 @@ def secret(visit: Visit, order: Order, answer: Any) -> Response:
         name = quote(f"Tane:{visit.ctx.user_name}", safe="")
         values = [("secret", document["blob"]), ("otpauth", f"otpauth://totp/{name}?secret={document['blob']}")]
     clouds = _clouds(visit, document) if order.kind.name == "credentials" else ""
-    return visit.page("secret.html", kind=order.kind, action=order.action, values=values, clouds=clouds)
+    note, file = visit.words(order.action.secret), "clouds.yaml" if clouds else ""
+    return visit.page(
+        "secret.html", kind=order.kind, action=order.action, note=note, values=values, text=clouds, file=file
+    )
 
 
 def _clouds(visit: Visit, document: Mapping[str, Any]) -> str:

@@ -32,6 +32,8 @@ BESIDE = 4096
 @dataclass(frozen=True)
 class Typed:
     path: str
+    project: str
+    """In which it was typed."""
     values: dict[str, list[str]]
     until: datetime
 
@@ -50,11 +52,13 @@ async def login_page(request: Request) -> Response | None:
     except ApiError:
         return None
     secret = cookies(request).get(found.own_cookie("tane-session"), "")[: sessions.LONGEST]
-    if not secret or not sessions.same(given.one(FORM_TOKEN)[:200], sessions.form_token(secret)):
+    project = sessions.form_project(secret, given.one(FORM_TOKEN)[:200]) if secret else None
+    if project is None:
         return None
     fields = await request.core.in_thread(forms.inputs, request.core, action)
     names = [one.field.name for one in fields if one.kind not in ("password", "file")]
-    text = codec.encode({name: given.values[name] for name in names if name in given.values}).decode()
+    values = {name: given.values[name] for name in names if name in given.values}
+    text = codec.encode({"project": project, "values": values}).decode()
     if len(quote_plus(text)) > request.core.config.limits.anonymous_body - BESIDE:
         return None
     within = request.param("in")
@@ -77,20 +81,20 @@ def keep(core: Core, session_id: str, where: str, text: str) -> bool:
         found = codec.parse(text.encode())
     except ApiError:
         return False
-    good = isinstance(found, dict) and all(
-        isinstance(texts, list) and all(isinstance(one, str) for one in texts) for texts in found.values()
-    )
-    if not good:
+    values = found.get("values") if isinstance(found, dict) else None
+    if not isinstance(values, dict) or not all(
+        isinstance(texts, list) and all(isinstance(one, str) for one in texts) for texts in values.values()
+    ):
         return False
     kept: dict[str, Typed] = core.memory.setdefault(MEMORY, {})
     kept.pop(session_id, None)
-    kept[session_id] = Typed(where.partition("?")[0], found, core.clock.now() + LASTS)
+    kept[session_id] = Typed(where.partition("?")[0], str(found.get("project")), values, core.clock.now() + LASTS)
     for key in list(kept)[:-MOST]:
         kept.pop(key, None)
     return True
 
 
-def take(found: Visit) -> forms.Given | None:
+def take(found: Visit) -> Typed | None:
     """What this session's login brought for this very page; once."""
     if found.session is None or not found.request.param("typed"):
         return None
@@ -98,4 +102,4 @@ def take(found: Visit) -> forms.Given | None:
     if kept is None or found.request.url_path != kept.path or kept.until < found.core.clock.now():
         return None
     found.core.memory[MEMORY].pop(found.session.id, None)
-    return kept.values
+    return kept

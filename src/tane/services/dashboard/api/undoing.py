@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tane.services.dashboard.api import lists
-from tane.services.dashboard.api.incoming import read
+from tane.services.dashboard.api.incoming import Form, read
+from tane.services.dashboard.api.once import once
 from tane.services.dashboard.api.visit import Visit, check_form, waiting
 from tane.services.dashboard.domain import forms, undoing
 from tane.services.dashboard.domain.describing import Action, Kind, Row, Values, value_of
@@ -164,8 +165,13 @@ def _of(visit: Visit, name: str) -> Kept | None:
 @waiting
 async def undo(visit: Visit) -> Response:
     """Take it back. :raises Conflict: somebody has changed it since. :raises NotFound: it is too late."""
-    given, core = await read(visit.request), visit.core
+    given = await read(visit.request)
     check_form(visit, given.values)
+    return await once(visit, given, lambda: _undo(visit, given))
+
+
+async def _undo(visit: Visit, given: Form) -> Response:
+    core = visit.core
     name = given.one("undo")[:100]
     kept = _of(visit, name)
     if kept is None:
@@ -204,8 +210,9 @@ def _report(visit: Visit, kept: Kept, left: Sequence[tuple[Step, ApiError]], nam
     again = None
     if any(isinstance(error, NotYet) for _, error in left):
         again = name, visit.words(EARLY, what=visit.words(kept.title))
+    inner = kept.steps[0].inner
     return visit.page(
-        "report.html", kind=kind, action=_action(kind, kept.steps[0]), results=results, undo=again, back=""
+        "report.html", kind=kind, action=_action(kind, kept.steps[0]), results=results, undo=again, inner=inner
     )
 
 

@@ -14,8 +14,8 @@ import structlog
 
 from tane.core import Core
 from tane.services.dashboard.domain import forms, sessions
-from tane.services.dashboard.domain.describing import Call, Row
-from tane.services.dashboard.domain.messages import LANGUAGES, Words, preferred
+from tane.services.dashboard.domain.describing import Action, Call, Field, Kind, Row
+from tane.services.dashboard.domain.messages import LANGUAGES, N_, Words, preferred
 from tane.services.dashboard.domain.sentences import sentence
 from tane.services.dashboard.domain.sessions import Session
 from tane.services.event import interface as event
@@ -23,7 +23,7 @@ from tane.services.identity import interface as identity
 from tane.shares import Full, TakesLong
 from tane.web import codec, inside
 from tane.web.context import Context
-from tane.web.errors import ApiError, Busy, Forbidden, NotFound, Unauthorized
+from tane.web.errors import ApiError, Busy, Conflict, Forbidden, NotFound, Unauthorized
 from tane.web.request import Request, Response
 
 log = structlog.get_logger()
@@ -85,6 +85,23 @@ class Visit:
         inner = self.request.param("in") or ""
         return {"project": self.ctx.project_id or "-", "user": self.ctx.user_id, "in": inner or "-", **more}
 
+    @property
+    def here(self) -> str:
+        """The address to come back to this page by: its own, with its query; of what a form was answered with, the
+        form's, or that of the list it came from."""
+        from tane.services.dashboard.api import lists
+        from tane.services.dashboard.resources import KINDS
+
+        request = self.request
+        inner, kind = request.param("in") or "", KINDS.get(request.path.get("kind", ""))
+        if request.method == "GET":
+            return request.raw_path + (f"?{urlencode(request.query)}" if request.query else "")
+        if kind is None:
+            return PREFIX
+        if "/bulk/" in request.url_path:
+            return lists.home(kind, inner)
+        return request.raw_path + (f"?{urlencode({'in': inner})}" if inner else "")
+
     def as_member(self) -> Visit:
         """The visit of who were no more than a member of the project: what lists tell of it."""
         if not self.ctx.is_admin:
@@ -92,6 +109,10 @@ class Visit:
         request = copy.copy(self.request)
         request.ctx = replace(self.ctx, roles=("member", "reader"), site_admin=False)
         return replace(self, request=request)
+
+    def as_member_of(self, kind: Kind, offering: Field) -> Visit:
+        """Who asks for what a field offers: of the project's own kinds nobody sees more than a member."""
+        return self.as_member() if kind.own or offering.own else self
 
     def call(self, call: Call, body: Any = None, query: Any = (), spoken: str | None = None, **places: str) -> Any:
         """Ask the API as the visitor."""
@@ -135,6 +156,11 @@ class Visit:
             known[call, key] = inside.may(self.core, self.ctx, call.service, call.method, path, sample)
         return known[call, key]
 
+    def creates(self, kind: Kind) -> Action | None:
+        """The action that makes one of a kind, where the visitor may."""
+        create = kind.create
+        return create if create is not None and self.may(create.target, create.key) else None
+
     def _answers(self) -> dict[tuple[Call, str], bool]:
         """What :meth:`may` has said to who comes with the same rights. The rules change with a start of the cloud
         alone; every page asks some sixty times, which would be half of what it costs."""
@@ -175,7 +201,7 @@ class Visit:
         self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
     ) -> Response:
         """A page made of a template."""
-        from tane.services.dashboard.api import menu
+        from tane.services.dashboard.api import lists, menu
         from tane.services.dashboard.domain import rendering
 
         shown = {
@@ -185,8 +211,9 @@ class Visit:
             "languages": LANGUAGES,
             "themes": THEMES,
             "theme": self.theme,
-            "csrf": self.session.form_token if self.session else "",
+            "csrf": sessions.form_token(self.session.secret, self.ctx.project_id or "") if self.session else "",
             "prefix": PREFIX,
+            "home": lists.home,
             "menu": menu.sections(self) if self.session and not self.fragment else (),
             **values,
         }
@@ -296,10 +323,10 @@ def nobody(request: Request) -> Response:
     if not wants_page(request):
         raise Unauthorized("The portal needs a session: log in at /dashboard/login.")
     found = visit(request)
-    query = f"?{urlencode({'next': request.url_path})}" if request.method == "GET" and not found.fragment else ""
     if found.fragment:
         return Response(None, 401, {**SAFE, "HX-Redirect": f"{PREFIX}/login?ended=1"})
-    return found.go(f"/login{query}" if query else "/login", **({} if query else {"ended": "1"}))
+    ended = {} if request.method == "GET" else {"ended": "1"}
+    return found.go("/login", next=found.here, **ended)
 
 
 def error_page(request: Request, error: ApiError, found: Visit | None = None) -> Response:
@@ -357,13 +384,29 @@ def waiting(function: Callable[[Visit], Awaitable[Response]]) -> Callable[[Reque
     return serve
 
 
-def check_form(found: Visit, given: Mapping[str, Sequence[str]]) -> None:
-    """:raises Forbidden: the form is not one that this session was shown."""
+class Elsewhere(Conflict):
+    """A form is of another project than the session is in by now: what it says was not meant for this one."""
+
+
+def check_form(found: Visit, given: Mapping[str, Sequence[str]], *, everywhere: bool = False) -> None:
+    """``everywhere``: the form means the same in every project.
+
+    :raises Forbidden: it is not one that this session was shown. :raises Elsewhere:
+    """
     assert found.session is not None
     sent = (found.request.headers.get("x-csrf-token") or next(iter(given.get(FORM_TOKEN, ())), ""))[:200]
-    if not sessions.same(sent, found.session.form_token):
+    project = sessions.form_project(found.session.secret, sent)
+    if project is None:
         raise Forbidden(found.words("This form is not from your session: load its page again."))
     check_origin(found)
+    if project != sessions.short(found.ctx.project_id) and not everywhere:
+        raise Elsewhere(went(found))
+
+
+def went(found: Visit) -> str:
+    """What is told of a form that is of another project."""
+    here = found.ctx.project_name or "–"
+    return found.words(N_("You went to another project meanwhile, so nothing was done. This is “{here}”."), here=here)
 
 
 def check_origin(found: Visit) -> None:

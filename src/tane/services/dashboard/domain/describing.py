@@ -89,6 +89,8 @@ class Field:
     """Which rows are offered."""
     own: bool = False
     """What a member of the project sees is offered: an administrator's list has everybody's."""
+    unlike: str = ""
+    """Of references: the path of the name, in the resource, of what it has already, which is not offered."""
     apart: Sequence[str] = ()
     """Entries of the row's value that are the API's own, and no text of the form."""
 
@@ -147,7 +149,8 @@ class Action:
 
 @dataclass(frozen=True)
 class Panel:
-    """Rows of another kind on a resource's page. ``query``: what makes them its own, by its ``{id}`` or ``{name}``."""
+    """Rows of another kind on a resource's page. ``query``: what makes them its own, by its ``{id}`` or ``{name}``;
+    with a ``limit``, whatever it is, no more are asked for than are shown."""
 
     kind: str
     query: Mapping[str, str] | None = None
@@ -161,7 +164,7 @@ class Kind:
     ``items`` / ``item``: the key of the list / of one in the API's documents; a list that is bare has ``items`` "".
     ``id``: the field that is its id in paths; ``label``: what it is called. ``search``: the query parameter that
     finds it by name. ``paged``: whether the list takes ``limit`` and ``marker``. ``event``: its type in the stream of
-    events. ``inner``: it has no list in the menu.
+    events; ``follows``: it has none of its own, and changes with others. ``inner``: it has no list in the menu.
     """
 
     name: str
@@ -181,9 +184,12 @@ class Kind:
     create: Action | None = None
     panels: Sequence[Panel] = ()
     filters: Sequence[Field] = ()
+    narrowed: Sequence[str] = ()
+    """Query parameters of the list that other pages lead to it with."""
     search: str = ""
     paged: bool = True
     event: str = ""
+    follows: bool = False
     command: str = ""
     empty: str = ""
     inner: bool = False
@@ -198,11 +204,21 @@ class Kind:
     others: Sequence[str] = ()
     """Kinds without a list whose forms are offered beside this one's."""
     special: Sequence[tuple[str, str]] = ()
-    """(name, title) of pages of its own making on a resource's page (console, log)."""
+    """(name, title) of pages of its own making on a resource's page (console, log), or (address, title) of others."""
 
     @property
     def list_call(self) -> Call:
         return Call.of(self.listing)
+
+    @property
+    def own(self) -> bool:
+        """Whether the project's is meant, which an administrator has to say: the network service lists everybody's."""
+        return self.list_call.service == "network" and not (self.admin or self.inner)
+
+    @property
+    def finds_parts(self) -> bool:
+        """Whether the list is searched by a part of the name: by the API, or here, where it tells all there is."""
+        return not self.paged or self.search.endswith("~") or self.list_call.service == "compute"
 
     @property
     def show_call(self) -> Call | None:

@@ -116,6 +116,23 @@ def values(fields: Sequence[Input], given: Given) -> Values:
     return found
 
 
+BLAMES = (
+    re.compile(r"([\w:.-]+): "),
+    re.compile(r"[Ii]nvalid input for (?:field/attribute )?([\w:.-]+?)\."),
+    re.compile(r"'([\w:.-]+)' is a required property"),
+    re.compile(r"[Pp]arameter '([\w:.-]+)'"),
+)
+"""How a refusal names the field that it is about."""
+
+
+def blamed(fields: Sequence[Input], message: str) -> set[str]:
+    """The names of a form's fields that a refusal is about; none where it does not say."""
+    message = message[:1000]
+    found = [match[1].rpartition(".")[2] for pattern in BLAMES if (match := pattern.match(message))]
+    found += [match[1].rpartition(".")[2] for pattern in BLAMES[1:] if (match := pattern.search(message))]
+    return {one.field.name for one in fields if {one.field.name, one.field.to.rpartition("/")[2]} & set(found)}
+
+
 def stand_in(one: Input) -> Any:
     """What stands for a value that is not typed yet."""
     if one.kind == "pairs":

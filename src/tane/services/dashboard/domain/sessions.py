@@ -1,7 +1,7 @@
 """Sessions of the portal: a cookie in the browser, the token here.
 
 The cookie's value is a secret of 256 bits. Its digest finds the row; another digest of it is the key of the token in
-the row. The form token (CSRF) is a third one, so that it need not be kept.
+the row. The form token (CSRF) holds a third one, so that it need not be kept.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ MOST_OF_ONE = 50
 """Sessions a user has at a time; the oldest go."""
 LONGEST = 64
 """Characters of the cookie's value."""
+DIGEST, ONCE, PROJECT = 32, 12, 12
+"""Characters of a form's token: of a digest (128 bits), of what makes it its page's own, of its project's id. A page
+has a dozen of them."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,24 @@ class Session:
     token: str
     address: str
 
-    @property
-    def form_token(self) -> str:
-        """What every form of this session carries."""
-        return form_token(self.secret)
+
+def form_token(secret: str, project_id: str) -> str:
+    """What the forms of a page carry that is shown with this cookie in this project. No other page has the same: what
+    is sent twice is known by it."""
+    mark = secrets.token_hex(ONCE // 2) + short(project_id)
+    return _digest(secret, f"form {mark}")[:DIGEST] + mark
 
 
-def form_token(secret: str) -> str:
-    """That of the forms that were shown with this cookie, also after its session."""
-    return _digest(secret, "form")
+def form_project(secret: str, token: str) -> str | None:
+    """The project (:func:`short`) of the page that a form is from, also after its session; None: it was not shown with
+    this cookie."""
+    digest, mark = token[:DIGEST], token[DIGEST:]
+    return mark[ONCE:] if same(digest, _digest(secret, f"form {mark}")[:DIGEST]) else None
+
+
+def short(project_id: str | None) -> str:
+    """As much of a project's id as tells it from a user's others; "" for none."""
+    return (project_id or "")[:PROJECT]
 
 
 def owner_mark(secret: str, user_id: str) -> str:

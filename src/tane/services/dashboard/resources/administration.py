@@ -52,6 +52,8 @@ KINDS = (
         paged=False,
         admin=True,
         command="openstack server migration list",
+        narrowed=("source_compute",),
+        follows=True,
         empty=N_("No server has been moved."),
     ),
     Kind(
@@ -81,8 +83,8 @@ KINDS = (
         command="./tane host list",
         special=(("charts", N_("Charts")),),
         panels=(
-            Panel("all-servers", {"host": "{name}", "limit": "8"}),
-            Panel("migrations", {"source_compute": "{name}", "limit": "8"}),
+            Panel("all-servers", {"host": "{name}"}),
+            Panel("migrations", {"source_compute": "{name}", "limit": ""}),
         ),
         actions=(
             Action(

@@ -49,8 +49,9 @@ KINDS = (
         "backup",
         event="volume.backup",
         brief=f"volume GET {V}/backups",
-        search="name",
+        search="name~",
         command="openstack volume backup list",
+        narrowed=("volume_id",),
         empty=N_("No backups yet. Make one from a volume's page; it is kept in your object storage."),
         details=(
             Column("status", N_("State"), "state"),

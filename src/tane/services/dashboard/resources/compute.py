@@ -57,7 +57,7 @@ KINDS = (
                     N_("Public key"),
                     "area",
                     option="--public-key",
-                    help=N_("Empty: a pair is made, and its private key downloaded, once."),
+                    help=N_("Empty: a pair is made, and its private key shown, once."),
                 ),
             ),
             command="openstack keypair create",

@@ -388,5 +388,6 @@ KINDS = (
         admin=True,
         spread=spread,
         command="openstack role assignment list --names",
+        narrowed=("scope.project.id", "scope.domain.id", "user.id", "group.id"),
     ),
 )

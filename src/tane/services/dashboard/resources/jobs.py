@@ -67,6 +67,8 @@ def jobs(name: str, title: str, section: str, *more: Column, all_of: bool) -> Ki
         ),
         panels=(Panel("job-steps"),),
         command="./tane job list",
+        narrowed=("resource",),
+        follows=True,
         actions=(
             Action(
                 "try",

@@ -45,16 +45,9 @@ def route(verb: str) -> Callable[[Any], str]:
     return told
 
 
-def drop(kind: str, command: str, what: str = "Delete") -> Action:
-    return Action(
-        "delete",
-        N_("Delete"),
-        f"network DELETE {N}/{kind}/{{id}}",
-        danger=True,
-        bulk=True,
-        back="list",
-        command=command,
-    )
+def drop(kind: str, command: str) -> Action:
+    call = f"network DELETE {N}/{kind}/{{id}}"
+    return Action("delete", N_("Delete"), call, danger=True, bulk=True, back="list", command=command)
 
 
 def edit(kind: str, key: str, command: str, *more: Field) -> Action:
@@ -195,6 +188,7 @@ KINDS = (
         event="network.subnet",
         search="name",
         command="openstack subnet list",
+        narrowed=("network_id",),
         empty=N_("No subnets yet. A subnet is a range of addresses in a network."),
         details=(
             Column("network_id", N_("Network"), "ref:networks"),
@@ -396,6 +390,7 @@ KINDS = (
         event="network.port",
         search="name",
         command="openstack port list",
+        narrowed=("network_id", "device_id"),
         empty=N_("No ports yet. They come with servers and routers by themselves."),
         details=(
             Column("status", N_("State"), "state"),

@@ -118,6 +118,7 @@ KINDS = (
         inner=True,
         gone_to="security-groups",
         command="openstack security group rule list",
+        narrowed=("security_group_id",),
         create=Action(
             "create",
             N_("Add a rule"),

@@ -77,6 +77,8 @@ def act(name: str, title: str, key: str, **more: Any) -> Action:
     return Action(name, title, ACT, key, command=more.pop("command", f"openstack server {name} {{id}}"), **more)
 
 
+SMALLEST = {"sort_key": "memory_mb"}
+"""Flavors by what they cost, more or less."""
 LAUNCH = Action(
     "create",
     N_("Launch a server"),
@@ -99,7 +101,15 @@ LAUNCH = Action(
             own=True,
         ),
         Field(
-            "flavor", N_("Flavor"), "ref", ref="flavors", required=True, first=True, option="--flavor", to="flavorRef"
+            "flavor",
+            N_("Flavor"),
+            "ref",
+            ref="flavors",
+            required=True,
+            first=True,
+            option="--flavor",
+            to="flavorRef",
+            query=SMALLEST,
         ),
         Field(
             "networks",
@@ -240,7 +250,18 @@ SERVER_ACTIONS = (
         N_("Resize"),
         "resize",
         when=states("ACTIVE", "SHUTOFF"),
-        fields=(Field("flavorRef", N_("Flavor"), "ref", ref="flavors", required=True, option="--flavor"),),
+        fields=(
+            Field(
+                "flavorRef",
+                N_("Flavor"),
+                "ref",
+                ref="flavors",
+                required=True,
+                option="--flavor",
+                query=SMALLEST,
+                unlike="flavor/original_name",
+            ),
+        ),
     ),
     act(
         "confirm",
@@ -267,7 +288,15 @@ SERVER_ACTIONS = (
         help=N_("What is on its disk is lost; addresses and volumes stay."),
         fields=(
             Field(
-                "imageRef", N_("Image"), "ref", ref="images", required=True, first=True, option="--image", only=boots
+                "imageRef",
+                N_("Image"),
+                "ref",
+                ref="images",
+                required=True,
+                first=True,
+                default="=image/id",
+                option="--image",
+                only=boots,
             ),
             Field("adminPass", N_("Password"), "password", option="--password"),
         ),
@@ -432,6 +461,9 @@ SERVER_PANELS = (
 )
 
 
+JOBS = ("/jobs?resource=server:{id}", N_("Jobs, step by step"))
+
+
 def servers(name: str, title: str, section: str, **more: Any) -> Kind:
     return Kind(
         name,
@@ -449,7 +481,7 @@ def servers(name: str, title: str, section: str, **more: Any) -> Kind:
         search="name",
         brief="compute GET /v2.1/servers",
         event="compute.server",
-        special=(("serial", N_("Serial console")), ("log", N_("Log")), ("charts", N_("Charts"))),
+        special=(("serial", N_("Serial console")), ("log", N_("Log")), ("charts", N_("Charts")), JOBS),
         filters=(
             Field(
                 "status",

@@ -517,6 +517,7 @@ KINDS = (
         brief=f"volume GET {V}/snapshots",
         search="name~",
         command="openstack volume snapshot list",
+        narrowed=("volume_id",),
         empty=N_("No snapshots yet. Make one from a volume's page; servers go on meanwhile."),
         actions=(
             Action(

@@ -44,8 +44,9 @@
   document.addEventListener("keydown", event => {
     if (event.key === "Escape") {
       for (const menu of $$("details.menu[open]")) { menu.open = false; $("summary", menu).focus(); }
-      const found = $("#found");
+      const found = $("#found"), drawer = $("#tasks");
       if (found) found.replaceChildren();
+      if (drawer && !drawer.hidden) $("#open-tasks").click();
     }
     if (event.key === "/" && !/INPUT|TEXTAREA|SELECT/.test(event.target.tagName) && $("#q-all")) { event.preventDefault(); $("#q-all").focus(); }
   });
@@ -60,6 +61,8 @@
     if (form.dataset.sent) { event.preventDefault(); return; }
     if (form.matches("[data-upload]") && $("input[type=file]", form)?.files.length) { event.preventDefault(); upload(form); return; }
     form.dataset.sent = "yes";
+    // One that is answered by a file leaves its page where it is.
+    if (form.matches("[data-file]")) setTimeout(() => { delete form.dataset.sent; }, 1000);
   });
   addEventListener("pageshow", () => { for (const form of $$("form[data-sent]")) delete form.dataset.sent; });
 
@@ -93,6 +96,7 @@
     drawer.hidden = !drawer.hidden;
     opener.setAttribute("aria-expanded", String(!drawer.hidden));
     counter.textContent = "";
+    (drawer.hidden ? opener : drawer).focus();
     steps();
   });
   // The steps of what is done just now: asked for when one looks, and again when something happened.
@@ -124,30 +128,59 @@
     clearTimeout(waiting.get(name));
     waiting.set(name, setTimeout(() => { waiting.delete(name); work(); }, 250));
   }
+  // What comes in the place of something has the focus, if that had it: on its like, or else on what is there first.
+  const mark = one => [one.tagName, one.getAttribute("href"), one.name, one.value, one.form?.getAttribute("action")].join(" ");
+  async function swap(path, target, how, find) {
+    let had = "";
+    const before = event => { if (event.detail.target === target && target.contains(document.activeElement)) had = mark(document.activeElement); };
+    document.addEventListener("htmx:beforeSwap", before);
+    try { await htmx.ajax("GET", path, { target, swap: how }); } finally { document.removeEventListener("htmx:beforeSwap", before); }
+    const fresh = find();
+    if (!fresh) return null;
+    dress(fresh);
+    if (had && (document.activeElement === body || !document.activeElement)) {
+      const all = $$("a[href], button, input:not([type=hidden]), select, textarea, summary", fresh);
+      (all.find(one => mark(one) === had) || all.find(one => one.matches("a[href], button")) || $("#main")).focus();
+    }
+    return fresh;
+  }
+  const stateOf = within => $(".state", within)?.textContent || "";
+  function tell(name, was, fresh) { const state = stateOf(fresh); if (state && state !== was) say(`${name}: ${state}`); }
+  const inUse = within => $(":checked, details[open]", within) || (within.contains(document.activeElement) && document.activeElement.matches("select, textarea, [type=search], [type=text]"));
+
   const same = (shown, id) => shown === id || shown.endsWith(":" + id);
   function refresh(what, action, id) {
     for (const table of $$(`table[data-live="${what}"]`)) {
       const row = $$("tr[data-id]", table).find(one => same(one.dataset.id, id));
       if (row) {
-        soon("row " + id, () => {
-          const chosen = $("input[type=checkbox]", row)?.checked;
-          htmx.ajax("GET", `/dashboard/row/${table.dataset.kind}/${encodeURIComponent(row.dataset.id)}`, { target: row, swap: "outerHTML" }).then(() => {
-            const fresh = $$("tr[data-id]", table).find(one => same(one.dataset.id, id));
-            if (!fresh) return;
-            dress(fresh);
-            fresh.classList.add("changed");
-            const box = $("input[type=checkbox]", fresh);
-            if (box && chosen) box.checked = true;
-          });
+        soon("row " + id, async () => {
+          const chosen = $("input[type=checkbox]", row)?.checked, was = stateOf(row);
+          const path = `/dashboard/row/${table.dataset.kind}/${encodeURIComponent(row.dataset.id)}`;
+          const fresh = await swap(path, row, "outerHTML", () => $$("tr[data-id]", table).find(one => same(one.dataset.id, id)));
+          if (!fresh) return;
+          fresh.classList.add("changed");
+          const box = $("input[type=checkbox]", fresh);
+          if (box && chosen) box.checked = true;
+          tell($("th", fresh)?.textContent.trim() || id, was, fresh);
         });
       }
     }
+    const whole = () => { const part = $("#table"); if (part && !inUse(part)) swap(location.pathname + location.search, part, "innerHTML", () => part); };
+    if ($("#table [data-follows]")) soon("table", whole);
     if (action === "create" && $("#table") && body.querySelector(`#table [data-live="${what}"], #table .empty`) && !location.search.includes("marker")) {
-      soon("table", () => { if (!$("#table :checked")) htmx.ajax("GET", location.pathname + location.search, { target: "#table", swap: "innerHTML" }); });
+      soon("table", whole);
     }
-    const detail = $(`#detail[data-detail="${what}"]`);
-    if (detail && same(detail.dataset.id, id)) {
-      soon("detail", () => { if (!$("details[open]", detail)) htmx.ajax("GET", detail.dataset.row, { target: detail, swap: "innerHTML" }); });
+    const detail = $("#detail"), panels = $("#panels"), of = detail?.dataset.detail;
+    const about = detail && (of === "*" || (of === what && same(detail.dataset.id, id)));
+    if (about) {
+      soon("detail", async () => {
+        if ($("details[open]", detail)) return;
+        const was = stateOf(detail);
+        tell($("h1").textContent, was, await swap(detail.dataset.row, detail, "innerHTML", () => detail));
+      });
+    }
+    if (panels && (about || (action === "create" && $(`[data-holds="${what}"]`, panels)))) {
+      soon("panels", () => { if (!inUse(panels)) swap(panels.dataset.panels, panels, "innerHTML", () => panels); });
     }
   }
   document.addEventListener("htmx:beforeSwap", event => {
@@ -156,15 +189,16 @@
   });
 
   // One stream for a page that is seen: a hidden one leaves its place to others, and goes on where it stopped.
-  let stream = null, last = "", lost = false, hiding = 0;
+  let stream = null, last = "", lost = false, hiding = 0, ended = false;
   function follow() {
+    if (ended) return;
     const where = new URL(body.dataset.stream, location.href);
     if (last) where.searchParams.set("cursor", last);
     stream = new EventSource(where);
     stream.addEventListener("open", () => { if (lost) { lost = false; say($("#said").dataset.back); } });
     stream.addEventListener("error", () => {
       if (!lost) { lost = true; say($("#said").dataset.lost); }
-      if (stream && stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(() => { if (!stream && !document.hidden) follow(); }, 10000); }
+      if (stream && stream.readyState === EventSource.CLOSED) { stream = null; again(); }
     });
     for (const what of Object.keys(kinds)) {
       for (const action of ["create", "update", "delete"]) {
@@ -176,6 +210,19 @@
         });
       }
     }
+  }
+  // The stream was refused: for good where the session is over, which a browser does not tell of a stream.
+  async function again() {
+    const answer = await fetch("/dashboard/tasks", { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (answer?.status !== 401) { setTimeout(() => { if (!stream && !document.hidden) follow(); }, 10000); return; }
+    ended = true;
+    const note = document.createElement("p"), link = document.createElement("a");
+    note.className = "note bad";
+    link.href = "/dashboard/login?next=" + encodeURIComponent(location.pathname + location.search);
+    link.textContent = $("#said").dataset.ended;
+    note.append(link);
+    $("#main").prepend(note);
+    say(link.textContent);
   }
   function leave() { if (stream) { stream.close(); stream = null; } }
   document.addEventListener("visibilitychange", () => {
