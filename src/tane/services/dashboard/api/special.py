@@ -7,7 +7,7 @@ import base64
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -41,9 +41,7 @@ def attachment(name: str) -> str:
 
 async def console(visit: Visit, order: Order, given: Form) -> Response:
     """The screen of a server, in the page that shows consoles; under the address by which the portal was reached."""
-    wanted = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
-    call = Call.of("compute POST /v2.1/servers/{id}/remote-consoles")
-    answer = await visit.ask(call, wanted, id=order.id)
+    answer = await visit.ask(order.action.target, body(visit, order.action, {}, {}), id=order.id)
     found = urlsplit(str(answer["remote_console"]["url"]))
     return Response(None, 303, {**SAFE, "Location": f"{found.path}?{found.query}"})
 
@@ -97,8 +95,7 @@ async def network(visit: Visit, order: Order, given: Form) -> Response:
     """A network, with a subnet and a way out. When a later call is refused, what was made before it goes again."""
     fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
-    body = {name: values[name] for name in ("name", "description") if name in values}
-    made = (await visit.ask(order.action.target, {"network": body}))["network"]["id"]
+    made = (await visit.ask(order.action.target, body(visit, order.action, values, {})))["network"]["id"]
     try:
         if "cidr" in values:
             version = 6 if ":" in values["cidr"] else 4
@@ -122,12 +119,7 @@ async def upload(visit: Visit, order: Order, given: Form) -> Response:
     address = values.get("url")
     if given.file is None and not address:
         raise BadRequest(visit.words("Choose a file, or give an address."))
-    body = {
-        name: values[name]
-        for name in ("name", "disk_format", "visibility", "min_disk", "min_ram", "protected", "tags")
-        if name in values
-    }
-    made = (await visit.ask(order.action.target, {"container_format": "bare", **body}))["id"]
+    made = (await visit.ask(order.action.target, body(visit, order.action, values, {})))["id"]
     try:
         if given.file is not None:
             path = f"/v2/images/{inside.part(made)}/file"
@@ -180,14 +172,34 @@ async def plan(visit: Visit, order: Order, given: Form) -> Response:
     return await plans.show(visit, order, given)
 
 
-SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download", "drain", "dead")
+SEVERAL = ("network", "upload", "watch", "console", "launch", "download", "drain", "dead")
+"""What is more, or less, than the one call of its action."""
+LEADING = ("watch", "launch")
+"""What only leads to another form."""
 SEED_BYTES = 20
 """Of passcodes: what RFC 4226, 4 recommends."""
-"""What is more, or less, than the one call of its action."""
+IMAGE = ("name", "disk_format", "visibility", "min_disk", "min_ram", "protected", "tags")
+
+
+def _some(values: Values, *names: str) -> Values:
+    return {name: values[name] for name in names if name in values}
+
+
+FIRST: Mapping[str, Callable[[Values], Any]] = {
+    "network": lambda values: {"network": _some(values, "name", "description")},
+    "upload": lambda values: {"container_format": "bare", **_some(values, *IMAGE)},
+    "drain": lambda values: {"host": {"enabled": False, "disabled_reason": values.get("disabled_reason")}},
+    "dead": lambda values: {"host": {"dead": True}},
+}
+"""The body of the first of several calls."""
 
 
 def body(visit: Visit, action: Action, values: Values, row: Row) -> Any:
-    """What an action's form sends as the body of its call; None where it sends none, or several."""
+    """What an action's form sends as the body of its call, of several of the first; None where it sends none."""
+    if action.special in FIRST:
+        return FIRST[action.special](values)
+    if action.special == "console":
+        return {"remote_console": {"protocol": "vnc", "type": "novnc"}}
     if action.special in SEVERAL:
         return None
     if action.special == "keypair":
@@ -202,6 +214,24 @@ def body(visit: Visit, action: Action, values: Values, row: Row) -> Any:
 
         return alarms.document(visit, action, values, row)
     return forms.body(action, values, row)
+
+
+class Sent(NamedTuple):
+    """A call as an action makes it: its body, and what stands in its path."""
+
+    body: Any
+    places: dict[str, str]
+
+
+def sent(visit: Visit, action: Action, values: Values, row: Row, resource_id: str, inner: str = "") -> Sent:
+    """What a form sends, with what it empties: for who does it, takes it back, or shows it as a command.
+
+    :raises ApiError: it means nothing that can be sent.
+    """
+    return Sent(
+        body(visit, action, forms.cleared(action, values, row), row),
+        forms.ways(action, values, row, resource_id, inner),
+    )
 
 
 def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
@@ -228,7 +258,7 @@ def line(action: Action, body: Any, resource_id: str = "") -> str | None:
         from tane.services.dashboard.api import alarms
 
         return alarms.command(body, resource_id)
-    return action.told(body) if action.told is not None else ""
+    return ""
 
 
 def check(visit: Visit, order: Order, given: Form) -> None:

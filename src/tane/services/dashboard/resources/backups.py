@@ -14,6 +14,11 @@ def _of_volume(values: Any, row: Any) -> Any:
     return {**values, "volume_id": row["id"], "force": row.get("status") == "in-use"}
 
 
+def forced(values: Any, row: Any) -> list[str]:
+    """A volume in use is read all the same."""
+    return ["--force"] if row.get("status") == "in-use" else []
+
+
 OF_VOLUME = Action(
     "backup",
     N_("Back up"),
@@ -26,6 +31,7 @@ OF_VOLUME = Action(
         Field("incremental", N_("Only what changed since the last backup"), "bool", option="--incremental"),
     ),
     build=_of_volume,
+    words=forced,
     command="openstack volume backup create {id}",
 )
 
@@ -83,8 +89,8 @@ KINDS = (
                 f"volume PUT {V}/backups/{{id}}",
                 "backup",
                 fields=(
-                    Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("description", N_("Description"), default="=description", option="--description"),
+                    Field("name", N_("Name"), default="=name", option="--name", keeps=True),
+                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
                 ),
                 command="openstack volume backup set {id}",
             ),

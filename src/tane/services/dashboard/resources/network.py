@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from tane.services.dashboard.domain import forms
@@ -34,18 +34,44 @@ def port(values: Values, row: Row) -> Any:
     return {**body, **({"fixed_ips": [fixed]} if fixed else {})}
 
 
-def route(verb: str) -> Callable[[Any], str]:
-    """The command of a route that is sent."""
-
-    def told(body: Any) -> str:
-        [one] = body["router"]["routes"]
-        way = forms.quoted(f"destination={one['destination']},gateway={one['nexthop']}")
-        return f"openstack router {verb} route --route {way} <router>"
-
-    return told
+def way(values: Values, row: Row) -> list[str]:
+    """A route, as the command line says it."""
+    return [forms.option("--route", f"destination={values['destination']},gateway={values['nexthop']}")]
 
 
-def drop(kind: str, command: str, what: str = "Delete") -> Action:
+def version(values: Values, row: Row) -> list[str]:
+    """What the client does not see by the addresses."""
+    return ["--ip-version 6"] if ":" in values.get("cidr", "") else []
+
+
+def pools(lines: Sequence[str]) -> list[str]:
+    """Ranges of addresses, as the command line says them."""
+    parts = (line.replace("–", "-").partition("-") for line in lines)
+    return [f"start={first.strip()},end={last.strip()}" for first, _, last in parts]
+
+
+def place(values: Values, row: Row) -> list[str]:
+    """Where a port is, as the command line says it."""
+    names = (("subnet_id", "subnet"), ("ip_address", "ip-address"))
+    said = ",".join(f"{option}={values[name]}" for name, option in names if name in values)
+    return [forms.option("--fixed-ip", said)] if said else []
+
+
+def whole(values: Values, row: Row) -> str:
+    """The commands of a network with its subnet and its router."""
+    name = forms.operand(values["name"])
+    about = [forms.option("--description", values["description"])] if "description" in values else []
+    found = [forms.line(["openstack network create", *about, name])]
+    if "cidr" in values:
+        words = [forms.option("--network", values["name"]), forms.option("--subnet-range", values["cidr"])]
+        words += [forms.option("--dns-nameserver", one) for one in values.get("dns", ())]
+        found.append(forms.line(["openstack subnet create", *words, *version(values, row), name]))
+        if "router" in values:
+            found.append(forms.line(["openstack router add subnet", forms.operand(values["router"]), name]))
+    return "\n".join(found)
+
+
+def drop(kind: str, command: str) -> Action:
     return Action(
         "delete",
         N_("Delete"),
@@ -100,11 +126,12 @@ NETWORK_ACTIONS = (
         "subnet",
         build=lambda values, row: subnet({**values, "network": row["id"]}, row),
         fields=(
-            Field("name", N_("Name"), option="-"),
+            Field("name", N_("Name"), option="-", blank="''"),
             Field("cidr", N_("Address range"), required=True, default="10.0.0.0/24", option="--subnet-range"),
             Field("dns_nameservers", N_("DNS servers"), "list", option="--dns-nameserver"),
         ),
         command="openstack subnet create --network {id}",
+        words=version,
     ),
     drop("networks", "openstack network delete {id}"),
 )
@@ -172,6 +199,7 @@ KINDS = (
                 Field("router", N_("Connect it to this router"), "ref", ref="routers", to="-"),
             ),
             command="openstack network create",
+            told=whole,
             special="network",
         ),
         empty=N_("No networks yet. Servers need one; with a router they reach the outside."),
@@ -217,7 +245,7 @@ KINDS = (
                 Field(
                     "network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"
                 ),
-                Field("name", N_("Name"), option="-"),
+                Field("name", N_("Name"), option="-", blank="''"),
                 Field(
                     "cidr",
                     N_("Address range"),
@@ -236,11 +264,14 @@ KINDS = (
                     N_("Addresses given out"),
                     "lines",
                     to="-",
+                    option="--allocation-pool",
+                    said=pools,
                     folded=True,
                     help=N_("A range a line: first - last."),
                 ),
             ),
             command="openstack subnet create",
+            words=version,
         ),
         actions=(
             edit(
@@ -329,15 +360,15 @@ KINDS = (
                     f"network PUT {N}/routers/{{id}}/{verb}_extraroutes",
                     "router",
                     fields=(
-                        Field("destination", N_("Address range"), required=True, to="-"),
-                        Field("nexthop", N_("By way of"), required=True, to="-"),
+                        Field("destination", N_("Address range"), required=True, to="-", option="+"),
+                        Field("nexthop", N_("By way of"), required=True, to="-", option="+"),
                     ),
                     build=lambda values, row: {
                         "routes": [{"destination": values["destination"], "nexthop": values["nexthop"]}]
                     },
-                    told=route(verb),
+                    words=way,
                     when=(lambda row: bool(row.get("routes"))) if verb == "remove" else None,
-                    command=f"openstack router {verb} route {{id}} --route destination=<range>,gateway=<address>",
+                    command=f"openstack router {verb} route {{id}}",
                 )
                 for verb, title in (("add", N_("Add a route")), ("remove", N_("Take a route away")))
             ),
@@ -421,14 +452,15 @@ KINDS = (
                 Field(
                     "network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"
                 ),
-                Field("name", N_("Name"), option="-"),
-                Field("subnet_id", N_("Subnet"), "ref", ref="subnets", to="-"),
-                Field("ip_address", N_("Address"), to="-", help=N_("Empty: any free one.")),
+                Field("name", N_("Name"), option="-", blank="''"),
+                Field("subnet_id", N_("Subnet"), "ref", ref="subnets", to="-", option="+"),
+                Field("ip_address", N_("Address"), to="-", option="+", help=N_("Empty: any free one.")),
                 Field(
                     "security_groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"
                 ),
             ),
             command="openstack port create",
+            words=place,
         ),
         actions=(
             edit(
@@ -536,7 +568,9 @@ KINDS = (
                 N_("Edit"),
                 f"network PUT {N}/floatingips/{{id}}",
                 "floatingip",
-                fields=(Field("description", N_("Description"), default="=description", option="--description"),),
+                fields=(
+                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
+                ),
                 build=lambda values, row: {"description": values.get("description", "")},
                 command="openstack floating ip set {id}",
             ),

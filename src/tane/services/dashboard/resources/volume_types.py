@@ -54,8 +54,8 @@ KINDS = (
                 f"volume PUT {V}/types/{{id}}",
                 "volume_type",
                 fields=(
-                    Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("description", N_("Description"), default="=description", option="--description"),
+                    Field("name", N_("Name"), default="=name", option="--name", keeps=True),
+                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
                 ),
                 command="openstack volume type set {id}",
             ),
