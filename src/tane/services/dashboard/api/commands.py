@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from tane.services.dashboard.api.pages import Order
 
 UNSAID = N_("The command does not say: {names}. The curl line does.")
+UNTOLD = N_("Neither line says: {names}.")
 SEVERAL = N_("This makes several calls; the curl line is the first of them.")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An action as commands. ``notes``: what they do not say; ``title``: of the action, where several are listed."""
+    """An action as commands. ``notes``: what they do not say."""
 
     line: str
     curl: str = ""
     block: str = ""
     notes: Sequence[str] = ()
-    title: str = ""
 
 
 def told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> Shown:
@@ -81,8 +81,9 @@ def _ids(visit: Visit, order: Order) -> dict[str, str]:
 
 def _notes(visit: Visit, order: Order, typed: Values | None) -> list[str]:
     names = [visit.words(one.title) for one in commands.unsaid(order.action, typed or {}, order.row)]
-    notes = [visit.words(UNSAID, names=", ".join(names))] if names else []
-    return [*notes, visit.words(SEVERAL)] if order.action.special in special.FIRST else notes
+    calls = order.action.special in special.FIRST
+    notes = [visit.words(UNTOLD if calls else UNSAID, names=", ".join(names))] if names else []
+    return [*notes, visit.words(SEVERAL)] if calls else notes
 
 
 def of_list(visit: Visit, kind: Kind) -> str:
@@ -99,16 +100,12 @@ def of_one(kind: Kind, resource_id: str) -> str:
     return forms.line([begin, forms.operand(forms.known(resource_id))])
 
 
-def of_actions(visit: Visit, orders: Sequence[Order]) -> list[Shown]:
-    """What may be done to a resource now: a button that does it at once has no form which shows its command."""
-    found = []
-    for order in orders:
-        line = commands.command(order.action, {}, _ids(visit, order), order.row)
-        if not line and not order.action.fields:
-            line = told(visit, order, (), {}).curl
-        if line:
-            found.append(Shown(line, title=visit.words(order.action.title)))
-    return found
+def of_actions(visit: Visit, orders: Sequence[Order]) -> list[str]:
+    """What may be done to a resource now with nothing to choose: a button that does it at once has no form which shows
+    its command."""
+    plain = [order for order in orders if not order.action.fields]
+    lines = ((commands.command(one.action, {}, _ids(visit, one), one.row), one) for one in plain)
+    return [line or told(visit, one, (), {}).curl for line, one in lines]
 
 
 def _half(visit: Visit, order: Order, fields: Sequence[Input], typed: Values, hidden: Values) -> Any:
