@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import html
 import importlib.metadata
 import io
+import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
@@ -19,6 +21,14 @@ from tane.services.dashboard.api.special import FIRST
 from tane.services.dashboard.domain import commands, forms
 from tane.services.dashboard.domain.describing import Action, Field, Kind, Row, Values
 from tane.services.dashboard.resources import ALL
+from tests.api.dashboard_support import D, N, Scene, make_scene
+from tests.support import ApiCloud
+
+
+@pytest.fixture
+def scene(cloud: ApiCloud) -> Scene:
+    return make_scene(cloud)
+
 
 GROUPS = (
     "openstack.common",
@@ -261,3 +271,39 @@ def test_every_field_of_every_form_is_in_its_command_or_said_to_be_in_the_reques
                 silent += [place] if place not in TOLD_ELSEWHERE else []
     assert not silent, silent
     assert used == set(TOLD_ELSEWHERE)
+
+
+def shown(text: str) -> list[str]:
+    return [
+        html.unescape(one) for one in re.findall(r"<code>((?:openstack|curl|printf|./tane) .*?)</code>", text, re.S)
+    ]
+
+
+def test_what_is_emptied_is_in_the_command_and_in_the_request(scene: Scene) -> None:
+    made = scene.api.post(f"{N}/security-groups", {"security_group": {"name": "g", "description": "long"}}, 201).json()
+    path = f"{D}/security-groups/{made['security_group']['id']}/edit"
+    line, request = shown(scene.browser.fill(path, path, name="g", description="", show="command").text)
+    assert "--description ''" in line and '"description":""' in request
+
+
+def test_what_the_client_cannot_say_is_named_beside_the_request_that_does(scene: Scene) -> None:
+    volume = scene.make("volumes", name="v", size="1", description="long")
+    path = f"{D}/volumes/{volume}/edit"
+    answer = scene.browser.fill(path, path, name="v", description="", show="command")
+    line, request = shown(answer.text)
+    assert "--description" not in line and '"description":""' in request
+    assert "The command does not say: Description." in answer.text
+
+
+def test_a_page_lists_the_commands_of_buttons_that_have_no_form(scene: Scene) -> None:
+    volume = scene.make("volumes", name="v", size="1")
+    page = scene.browser.get(f"{D}/volumes/{volume}")
+    assert f"/dashboard/volumes/{volume}?lines=1" in page
+    lines = shown(scene.browser.get(f"{D}/volumes/{volume}?lines=1"))
+    assert f"openstack volume delete {volume}" in lines
+    assert f"openstack server add volume <server> {volume}" in lines
+
+
+def test_a_members_jobs_show_no_command_of_administrators(scene: Scene) -> None:
+    scene.make("volumes", name="v", size="1")
+    assert not [one for one in shown(scene.browser.get(f"{D}/jobs")) if one.startswith("./tane")]

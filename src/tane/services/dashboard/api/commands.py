@@ -100,12 +100,17 @@ def of_one(kind: Kind, resource_id: str) -> str:
     return forms.line([begin, forms.operand(forms.known(resource_id))])
 
 
-def of_actions(visit: Visit, orders: Sequence[Order]) -> list[str]:
-    """What may be done to a resource now with nothing to choose: a button that does it at once has no form which shows
-    its command."""
-    plain = [order for order in orders if not order.action.fields]
-    lines = ((commands.command(one.action, {}, _ids(visit, one), one.row), one) for one in plain)
-    return [line or told(visit, one, (), {}).curl for line, one in lines]
+def of_actions(visit: Visit, orders: Sequence[Order]) -> list[tuple[str, str]]:
+    """(title, command) of what may be done to a resource now, with places for what is to be chosen: a button that does
+    it at once has no form which shows its command."""
+    found = []
+    for order in orders:
+        line = commands.command(order.action, {}, _ids(visit, order), order.row)
+        if not line and not order.action.fields:
+            line = told(visit, order, (), {}).curl
+        if line:
+            found.append((visit.words(order.action.title), line))
+    return found
 
 
 def _half(visit: Visit, order: Order, fields: Sequence[Input], typed: Values, hidden: Values) -> Any:

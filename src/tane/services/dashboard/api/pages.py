@@ -112,14 +112,16 @@ def show(visit: Visit) -> Response:
         cells=cells,
         actions=possible,
         specials=kind.special,
-        panels=[] if visit.fragment or visit.request.flag("all") else _panels(visit, kind, resource_id, row),
+        panels=[]
+        if visit.fragment or visit.request.flag("all") or visit.request.flag("lines")
+        else _panels(visit, kind, resource_id, row),
         everything=showing.flat(row) if visit.request.flag("all") else [],
         inner=visit.request.param("in") or "",
         command=commands.of_one(kind, resource_id),
         curl=commands.curl(visit, kind.show_call or kind.list_call, None, places={"id": resource_id}),
-        possible=[]
-        if visit.fragment
-        else commands.of_actions(visit, [Order(kind, one, resource_id, row, "") for one in possible]),
+        possible=commands.of_actions(visit, [Order(kind, one, resource_id, row, "") for one in possible])
+        if visit.request.flag("lines")
+        else [],
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),

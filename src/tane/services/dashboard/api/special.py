@@ -330,8 +330,10 @@ def _clouds(visit: Visit, document: Mapping[str, Any]) -> str:
 
 async def log(visit: Visit, server_id: str, row: Row) -> Response:
     """The end of what a server wrote to its console."""
-    call = Call.of("compute POST /v2.1/servers/{id}/action")
-    answer = await visit.ask(call, {"os-getConsoleOutput": {"length": LINES}}, id=server_id)
+    from tane.services.dashboard.api import commands
+
+    call, wanted = Call.of("compute POST /v2.1/servers/{id}/action"), {"os-getConsoleOutput": {"length": LINES}}
+    answer = await visit.ask(call, wanted, id=server_id)
     command = forms.line(["openstack console log show", forms.operand(server_id)])
     text, label = str(answer.get("output") or ""), str(row.get("name", ""))
     return await visit.core.in_thread(
@@ -343,17 +345,29 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
         what=visit.words("Log"),
         text=text,
         command=command,
+        curl=commands.curl(visit, call, wanted, places={"id": server_id}),
     )
 
 
 async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     """The template a stack was made from."""
-    answer = await visit.ask(Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template"), id=stack_id)
+    from tane.services.dashboard.api import commands
+
+    call = Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template")
+    answer = await visit.ask(call, id=stack_id)
     text = await visit.core.in_thread(_written, answer)
     command = forms.line(["openstack stack template show", forms.operand(stack_id.rpartition(":")[2])])
     label, what = str(row.get("stack_name", "")), visit.words("Template")
     return await visit.core.in_thread(
-        visit.page, "text.html", kind=_kind("stacks"), id=stack_id, label=label, what=what, text=text, command=command
+        visit.page,
+        "text.html",
+        kind=_kind("stacks"),
+        id=stack_id,
+        label=label,
+        what=what,
+        text=text,
+        command=command,
+        curl=commands.curl(visit, call, None, places={"id": stack_id}),
     )
 
 
