@@ -8,6 +8,11 @@ from tane.services.dashboard.domain.describing import Action, Column, Field, Kin
 from tane.services.dashboard.domain.messages import N_
 
 V = "/v3/{project}"
+NAMED = (
+    Field("name", N_("Name"), default="=name", option="--name", keeps=True),
+    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
+)
+"""Of volumes and what is made of them: their client empties neither."""
 
 
 def _of_volume(values: Any, row: Any) -> Any:
@@ -88,10 +93,7 @@ KINDS = (
                 N_("Edit"),
                 f"volume PUT {V}/backups/{{id}}",
                 "backup",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name", keeps=True),
-                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
-                ),
+                fields=NAMED,
                 command="openstack volume backup set {id}",
             ),
             Action(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources.network_words import place, pools, version, way, whole
 
 N = "/v2.0"
 SECTION = N_("Network")
@@ -32,43 +31,6 @@ def port(values: Values, row: Row) -> Any:
     if "network" in values:
         body["network_id"] = values["network"]
     return {**body, **({"fixed_ips": [fixed]} if fixed else {})}
-
-
-def way(values: Values, row: Row) -> list[str]:
-    """A route, as the command line says it."""
-    return [forms.option("--route", f"destination={values['destination']},gateway={values['nexthop']}")]
-
-
-def version(values: Values, row: Row) -> list[str]:
-    """What the client does not see by the addresses."""
-    return ["--ip-version 6"] if ":" in values.get("cidr", "") else []
-
-
-def pools(lines: Sequence[str]) -> list[str]:
-    """Ranges of addresses, as the command line says them."""
-    parts = (line.replace("–", "-").partition("-") for line in lines)
-    return [f"start={first.strip()},end={last.strip()}" for first, _, last in parts]
-
-
-def place(values: Values, row: Row) -> list[str]:
-    """Where a port is, as the command line says it."""
-    names = (("subnet_id", "subnet"), ("ip_address", "ip-address"))
-    said = ",".join(f"{option}={values[name]}" for name, option in names if name in values)
-    return [forms.option("--fixed-ip", said)] if said else []
-
-
-def whole(values: Values, row: Row) -> str:
-    """The commands of a network with its subnet and its router."""
-    name = forms.operand(values["name"])
-    about = [forms.option("--description", values["description"])] if "description" in values else []
-    found = [forms.line(["openstack network create", *about, name])]
-    if "cidr" in values:
-        words = [forms.option("--network", values["name"]), forms.option("--subnet-range", values["cidr"])]
-        words += [forms.option("--dns-nameserver", one) for one in values.get("dns", ())]
-        found.append(forms.line(["openstack subnet create", *words, *version(values, row), name]))
-        if "router" in values:
-            found.append(forms.line(["openstack router add subnet", forms.operand(values["router"]), name]))
-    return "\n".join(found)
 
 
 def drop(kind: str, command: str) -> Action:

@@ -6,9 +6,10 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, boots, states
 from tane.services.dashboard.domain.messages import N_
-from tane.services.dashboard.resources.backups import OF_VOLUME, forced
+from tane.services.dashboard.resources.backups import NAMED, OF_VOLUME, forced
 
 V = "/v3/{project}"
+UNTAG = "openstack image unset {id} --tag"
 DO = f"volume POST {V}/volumes/{{id}}/action"
 FORMATS = tuple((name, name) for name in ("qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "iso", "ari", "aki", "ami"))
 VISIBLE = (("private", N_("This project")), ("shared", N_("Shared with chosen projects")), ("public", N_("Everybody")))
@@ -171,14 +172,7 @@ KINDS = (
                         option="--protected",
                         off="--unprotected",
                     ),
-                    Field(
-                        "tags",
-                        N_("Tags"),
-                        "list",
-                        default="=tags",
-                        option="--tag",
-                        unset="openstack image unset {id} --tag",
-                    ),
+                    Field("tags", N_("Tags"), "list", default="=tags", option="--tag", unset=UNTAG),
                 ),
                 build=image_changes,
                 command="openstack image set {id}",
@@ -481,10 +475,7 @@ KINDS = (
                 N_("Edit"),
                 f"volume PUT {V}/volumes/{{id}}",
                 "volume",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name", keeps=True),
-                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
-                ),
+                fields=NAMED,
                 command="openstack volume set {id}",
             ),
             Action(
@@ -546,10 +537,7 @@ KINDS = (
                 N_("Edit"),
                 f"volume PUT {V}/snapshots/{{id}}",
                 "snapshot",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name", keeps=True),
-                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
-                ),
+                fields=NAMED,
                 command="openstack volume snapshot set {id}",
             ),
             Action(
