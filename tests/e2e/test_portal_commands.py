@@ -53,25 +53,34 @@ class Person:
     browser: Browser
     shell: Shell
     client: Client
+    folder: Path
     tokens: list[str] = field(default_factory=list)
 
     def lines(self, path: str, **values: Any) -> list[str]:
         """The commands that a form shows for what is typed: of the client, and of curl."""
         answer = self.browser.fill(path, path.partition("?")[0], show="command", **values)
         assert answer.status_code == 200, answer.text[-2000:]
-        found = re.findall(r"<pre[^>]*><code>((?:openstack|curl) .*?)</code>", answer.text, re.S)
-        assert [one.split()[0] for one in found] == ["openstack", "curl"], answer.text[-2000:]
+        found = re.findall(r"<pre[^>]*><code>((?:openstack|printf|curl) .*?)</code>", answer.text, re.S)
+        assert [one.split()[0] for one in found][1:] == ["curl"], answer.text[-2000:]
         return [html.unescape(one) for one in found]
 
     def run(self, line: str) -> None:
         """:raises AssertionError: it did not work."""
-        if line.startswith("openstack "):
-            self.shell.run(*shlex.split(line)[1:])
+        if not line.startswith("curl "):
+            self._run_lines(line.replace("portal-", f"{self.folder}/portal-"))
             return
         environment = {**os.environ, "OS_TOKEN": self.token()}
         asked = ["sh", "-c", f"{line} --silent --show-error --fail-with-body"]
         done = subprocess.run(asked, capture_output=True, text=True, env=environment, timeout=60, check=False)
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+
+    def _run_lines(self, text: str) -> None:
+        """Commands of the client, and those that write what it reads; each begins a line."""
+        for one in re.split(r"\n(?=openstack |printf %s )", text):
+            if one.startswith("openstack "):
+                self.shell.run(*shlex.split(one)[1:])
+            else:
+                subprocess.run(["sh", "-c", one], check=True, timeout=10)
 
     def token(self) -> str:
         """What ``openstack token issue`` gives, as the guide says to put it into OS_TOKEN."""
@@ -89,13 +98,14 @@ class Person:
         def settled() -> list[dict[str, Any]] | None:
             found = self.client.call("GET", path.replace("{project}", str(self.client.project_id)))
             rows = next(value for value in found.values() if isinstance(value, list))
-            return None if any(row.get("status") == "creating" for row in rows) else [{}, *rows]
+            busy = (str(row.get("status", row.get("stack_status"))) for row in rows)
+            return None if any(one == "creating" or one.endswith("IN_PROGRESS") for one in busy) else [{}, *rows]
 
         return list(wait_for(path, settled, 20)[1:])
 
 
 @pytest.fixture(scope="module")
-def people(simulated: RealCloud) -> Iterator[tuple[Person, Person]]:
+def people(simulated: RealCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Person]]:
     admin = simulated.admin()
     project = admin.call("POST", "/identity/v3/projects", {"project": {"name": "bazaar"}})["project"]
     user = admin.call("POST", "/identity/v3/users", {"user": {"name": "kim", "password": PASSWORD}})["user"]
@@ -107,7 +117,9 @@ def people(simulated: RealCloud) -> Iterator[tuple[Person, Person]]:
         browser = Browser(cast(ApiCloud, Reached(simulated.url)))
         assert browser.login(name, password).status_code == 303
         shell = Shell(simulated, name, password, place)
-        found.append(Person(browser, shell, Client(simulated.url, name, password, place)))
+        found.append(
+            Person(browser, shell, Client(simulated.url, name, password, place), tmp_path_factory.mktemp(name))
+        )
     yield found[0], found[1]
     for person in found:
         person.shell.close()
@@ -126,6 +138,12 @@ def plain(row: Any) -> Any:
     return None if row == "0.0.0.0/0" else row
 
 
+TEMPLATE = """heat_template_version: 2018-08-31
+description: it's "quoted"
+parameters: {length: {type: number}}
+resources:
+  leaf: {type: OS::Heat::RandomString, properties: {length: {get_param: length}}}
+"""
 CREATES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("mia", "security-groups", "/network/v2.0/security-groups", {"name": "doors", "description": "of wood"}),
     (
@@ -142,6 +160,26 @@ CREATES: list[tuple[str, str, str, dict[str, Any]]] = [
         {"network": "{bed}", "name": "edge", "cidr": "10.7.0.0/24", "dns_nameservers": "192.0.2.1, 192.0.2.2"},
     ),
     ("mia", "ports", "/network/v2.0/ports?name=socket", {"network": "{bed}", "name": "socket"}),
+    (
+        "mia",
+        "subnets",
+        "/network/v2.0/subnets",
+        {"network": "{bed}", "cidr": "10.11.0.0/24", "no_gateway": "true", "pools": "10.11.0.9 - 10.11.0.20"},
+    ),
+    ("mia", "subnets", "/network/v2.0/subnets", {"network": "{bed}", "cidr": "fd00:7::/64"}),
+    ("mia", "ports", "/network/v2.0/ports?network_id={bed}", {"network": "{bed}", "ip_address": "10.7.0.77"}),
+    (
+        "mia",
+        "subnet-pools",
+        "/network/v2.0/subnetpools",
+        {"name": "shelf", "prefixes": "10.99.0.0/16", "default_prefixlen": "26", "max_prefixlen": "28"},
+    ),
+    (
+        "mia",
+        "stacks",
+        "/orchestration/v1/{project}/stacks",
+        {"stack_name": "tree", "template": TEMPLATE, "parameters": "length=9"},
+    ),
     ("mia", "floating-ips", "/network/v2.0/floatingips", {"network": "{public}", "description": "door"}),
     ("mia", "server-groups", "/compute/v2.1/os-server-groups", {"name": "herd", "policy": "anti-affinity"}),
     ("mia", "volumes", "/volume/v3/{project}/volumes/detail", {"name": "data", "size": "2", "description": "of mine"}),
@@ -169,19 +207,26 @@ ACTIONS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("mia", "servers", "lock", {"locked_reason": "mine"}),
     ("mia", "servers", "unlock", {}),
     ("mia", "servers", "edit", {"name": "shop", "description": "sells"}),
-    ("mia", "servers", "metadata", {"metadata": "role=web"}),
+    ("mia", "servers", "edit", {"name": "shop", "description": ""}),
+    ("mia", "servers", "metadata", {"metadata": "role=web\nside=left"}),
+    ("mia", "servers", "metadata", {"metadata": "role=db"}),
+    ("mia", "servers", "reboot", {"type": "HARD"}),
     ("mia", "volumes", "extend", {"new_size": "3"}),
     ("mia", "volumes", "edit", {"name": "kept", "description": "long"}),
     ("mia", "routers", "edit", {"name": "door"}),
     ("mia", "routers", "clear-gateway", {}),
     ("mia", "security-groups", "edit", {"name": "walls", "description": "of stone"}),
     ("mia", "security-groups", "tags", {"tags": "old, thick"}),
+    ("mia", "security-groups", "edit", {"name": "walls", "description": ""}),
     ("mia", "servers", "tags", {"tags": "fruit, fresh"}),
+    ("mia", "servers", "tags", {"tags": "fruit, dry"}),
+    ("mia", "servers", "tags", {"tags": ""}),
     ("mia", "servers", "shelve", {}),
     ("mia", "servers", "unshelve", {}),
     ("mia", "volumes", "metadata", {"metadata": "kind=seed"}),
     ("mia", "volumes", "bootable", {"bootable": "true"}),
     ("mia", "images", "edit", {"name": "kernel", "min_disk": "2", "tags": "small"}),
+    ("mia", "images", "edit", {"name": "kernel", "min_disk": "2", "tags": "large"}),
     ("mia", "networks", "edit", {"name": "row", "description": "of beds", "admin_state_up": []}),
     ("mia", "networks", "tags", {"tags": "south"}),
     ("mia", "networks", "subnet", {"name": "strip", "cidr": "10.9.0.0/24", "dns_nameservers": "192.0.2.3"}),
@@ -191,6 +236,12 @@ ACTIONS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("mia", "floating-ips", "edit", {"description": "front"}),
     ("admin", "projects", "edit", {"description": "near", "enabled": []}),
     ("admin", "groups", "edit", {"description": "some"}),
+    ("admin", "projects", "tags", {"tags": "wet, dry"}),
+    ("admin", "projects", "tags", {"tags": "dry, hot"}),
+    ("admin", "users", "factors", {"passcode": "true"}),
+    ("admin", "users", "factors", {"passcode": []}),
+    ("admin", "quotas", "quota-compute", {"instances": "3", "key_pairs": "4"}),
+    ("admin", "quotas", "quota-network", {"network": "5", "security_group_rule": "60"}),
 ]
 """Done to one resource by the client's command, to another by curl's, to a third by the form; then they are alike."""
 SHOWN = {
@@ -205,8 +256,12 @@ SHOWN = {
     "floating-ips": "/network/v2.0/floatingips/{id}",
     "projects": "/identity/v3/projects/{id}",
     "groups": "/identity/v3/groups/{id}",
+    "users": "/identity/v3/users/{id}",
+    "quotas": "/compute/v2.1/os-quota-sets/{id}",
 }
-ADMINISTERED = ("projects", "groups")
+ADMINISTERED = ("projects", "groups", "users", "quotas")
+PAGES = {"quotas": "projects"}
+"""Whose forms change what is seen elsewhere."""
 LEAST = 30
 
 
@@ -258,7 +313,7 @@ def test_the_commands_of_actions_do_what_the_buttons_do(people: tuple[Person, Pe
     alike_ones = {kind: [make(people[kind in ADMINISTERED], kind, file) for _ in range(3)] for kind in SHOWN}
     for who, kind, action, values in ACTIONS:
         person = people[who == "admin"]
-        path = f"{D}/{kind}/{{}}/{action}"
+        path = f"{D}/{PAGES.get(kind, kind)}/{{}}/{action}"
         try:
             for place, one in enumerate(alike_ones[kind][:2]):
                 person.run(person.lines(path.format(one), **values)[place])
@@ -281,6 +336,7 @@ def test_the_commands_of_actions_do_what_the_buttons_do(people: tuple[Person, Pe
 
 def make(person: Person, kind: str, file: Path) -> str:
     """A resource to act on."""
+    made = kind
     call, project = person.client.call, person.client.project_id
     if kind == "servers":
         image = call("POST", "/image/v2/images", {"name": "seed", "disk_format": "raw", "container_format": "bare"})
@@ -294,11 +350,12 @@ def make(person: Person, kind: str, file: Path) -> str:
         body = {"name": "seed", "disk_format": "raw", "container_format": "bare"}
         found = call("POST", "/image/v2/images", body)["id"]
     elif kind in ADMINISTERED:
-        [key] = [kind.removesuffix("s")]
+        kind = PAGES.get(kind, kind)
+        key = kind.removesuffix("s")
         found = call("POST", f"/identity/v3/{kind}", {key: {"name": secrets.token_hex(16)}})[key]["id"]
     else:
         found = make_in_network(person, kind)
-    wait_for(kind, lambda: document(person, kind, found).get("status") not in ("BUILD", "creating"), 20)
+    wait_for(made, lambda: document(person, made, found).get("status") not in ("BUILD", "creating"), 20)
     return str(found)
 
 
@@ -330,6 +387,9 @@ def remove(person: Person, listing: str, resource_id: str) -> None:
     path = listing.partition("?")[0].removesuffix("/detail").replace("{project}", str(person.client.project_id))
     if "/domains" in path:
         person.client.call("PATCH", f"{path}/{resource_id}", {"domain": {"enabled": False}})
+    if "/stacks" in path:
+        [name] = [row["stack_name"] for row in person.rows(listing) if id_of(row) == resource_id]
+        path += f"/{name}"
     person.client.call("DELETE", f"{path}/{resource_id}")
     wait_for("it is gone", lambda: resource_id not in [id_of(row) for row in person.rows(listing)], 20)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tane.services.dashboard.domain import forms
+from tane.services.dashboard.domain import commands, forms
 from tests.api.dashboard_support import D, member
 from tests.support import ApiCloud
 
@@ -49,7 +49,7 @@ def test_a_container_named_as_an_option_is_a_container(cloud: ApiCloud) -> None:
     ],
 )
 def test_what_begins_with_a_dash_is_no_option(template: str, options: list[str], place: str) -> None:
-    line = forms.line([*forms._filled(template, {"id": EVIL}), *options])
+    line = forms.line([*commands.filled(template, {"id": EVIL}), *options])
     own, given = understood(line)
     assert own.log_file is None and given[place] == EVIL, line
 
@@ -61,6 +61,6 @@ def test_a_value_is_tied_to_its_option_and_names_come_behind_all_options() -> No
 
 
 def test_other_names_are_shown_as_ever() -> None:
-    assert forms.line([*forms._filled("openstack server set {id}", {"id": "web"}), forms.option("--name", "a b")]) == (
-        "openstack server set web --name 'a b'"
-    )
+    assert forms.line(
+        [*commands.filled("openstack server set {id}", {"id": "web"}), forms.option("--name", "a b")]
+    ) == ("openstack server set web --name 'a b'")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tane.services.dashboard.api import lists
+from tane.services.dashboard.api import lists, special
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import forms
@@ -35,7 +35,7 @@ async def drain(visit: Visit, order: Order, given: Form) -> Response:
     """Nothing more comes to the host, and what is on it goes. What was moved while it was off, and waits for somebody
     to confirm it, is confirmed by the next such order, as ``tane host drain`` does it."""
     values = await _values(visit, order, given)
-    await visit.ask(SWITCH, {"host": {"enabled": False, "disabled_reason": values.get("disabled_reason")}}, id=order.id)
+    await visit.ask(SWITCH, special.body(visit, order.action, values, order.row), id=order.id)
 
     async def confirm(move: Row) -> None:
         await visit.ask(ACT, {"confirmResize": None}, id=str(move["instance_uuid"]))
@@ -62,7 +62,7 @@ async def drain(visit: Visit, order: Order, given: Form) -> Response:
 async def dead(visit: Visit, order: Order, given: Form) -> Response:
     """The host is taken for dead, and where it is wished its servers are made anew on others."""
     values = await _values(visit, order, given)
-    await visit.ask(SWITCH, {"host": {"dead": True}}, id=order.id)
+    await visit.ask(SWITCH, special.body(visit, order.action, values, order.row), id=order.id)
 
     async def evacuate(server: Row) -> None:
         await visit.ask(ACT, {"evacuate": {}}, spoken="2.14", id=str(server["id"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tane.services.dashboard.api import lists
+from tane.services.dashboard.api import commands, lists
 from tane.services.dashboard.api.visit import Visit
 from tane.services.dashboard.domain import forms, graphs, showing
 from tane.services.dashboard.domain.describing import Column, Row
@@ -65,6 +65,7 @@ def _page(visit: Visit, stack_id: str, row: Row) -> Response:
         picture=graphs.draw(nodes),
         nodes=nodes,
         command=forms.line(["openstack stack resource list", forms.operand(name)]),
+        curl=commands.curl(visit, KINDS["stack-resources"].list_call, None, places={"in": stack_id}),
     )
 
 

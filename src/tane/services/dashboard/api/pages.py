@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from tane.services.dashboard.api import home, lists, prices, special, undoing
+from tane.services.dashboard.api import commands, home, lists, prices, special, undoing
 from tane.services.dashboard.api import typed as kept
 from tane.services.dashboard.api.incoming import Form, read
 from tane.services.dashboard.api.lists import Table
 from tane.services.dashboard.api.once import once
 from tane.services.dashboard.api.visit import PREFIX, SAFE, Elsewhere, Visit, check_form, missing, page, waiting, went
-from tane.services.dashboard.domain import forms, sessions, showing, terraform
-from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, default_of, id_of, value_of
+from tane.services.dashboard.domain import forms, sessions, showing
+from tane.services.dashboard.domain.describing import Action, Kind, Row, Values, default_of, id_of, value_of
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.domain.undoing import Done, texts
@@ -69,8 +68,8 @@ def index(visit: Visit) -> Response:
             (field, _offered(visit, Input(field, field.kind, False, choices=field.choices))) for field in kind.filters
         ],
         create=visit.creates(kind),
-        command=kind.command + (f" --project {visit.ctx.project_id}" if own else ""),
-        curl=_curl(visit, kind.list_call, None, query=lists.asked(visit, kind, own)),
+        command=commands.of_list(visit, kind) + (f" --project {visit.ctx.project_id}" if own else ""),
+        curl=commands.curl(visit, kind.list_call, None, query=lists.asked(visit, kind, own)),
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),
@@ -113,22 +112,19 @@ def show(visit: Visit) -> Response:
         cells=cells,
         actions=possible,
         specials=kind.special,
-        panels=[] if visit.fragment or visit.request.flag("all") else _panels(visit, kind, resource_id, row),
+        panels=[]
+        if visit.fragment or visit.request.flag("all") or visit.request.flag("lines")
+        else _panels(visit, kind, resource_id, row),
         everything=showing.flat(row) if visit.request.flag("all") else [],
         inner=visit.request.param("in") or "",
-        command=_command_of_show(kind, resource_id),
-        curl=_curl(visit, kind.show_call or kind.list_call, None, places={"id": resource_id}),
+        command=commands.of_one(kind, resource_id),
+        curl=commands.curl(visit, kind.show_call or kind.list_call, None, places={"id": resource_id}),
+        possible=commands.of_actions(visit, [Order(kind, one, resource_id, row, "") for one in possible])
+        if visit.request.flag("lines")
+        else [],
         done=_done(visit, kind),
         undo=undoing.offered(visit),
         tour=home.tour(visit, kind.name),
-    )
-
-
-def _command_of_show(kind: Kind, resource_id: str) -> str:
-    return (
-        forms.line([kind.command.replace(" list", " show", 1).split(" --")[0], forms.operand(forms.known(resource_id))])
-        if kind.command
-        else ""
     )
 
 
@@ -219,7 +215,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
     lists_of = [_choices(visit, one, typed, finding) for one in fields]
     offered = [(one, some) for one, (some, _) in zip(fields, lists_of, strict=True)]
     longer = {one.field.name: text for one, (_, text) in zip(fields, lists_of, strict=True) if text is not None}
-    line, request, block = _told(visit, order, fields, given)
+    shown = commands.told(visit, order, fields, given)
     return visit.page(
         "form.html",
         problem.status if problem else 200,
@@ -237,9 +233,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         may=visit.may(order.action.target, order.action.key),
         problem=visit.refusal(problem) if problem else "",
         wrong=forms.blamed(fields, problem.message or "") if problem else set(),
-        command=line,
-        curl=request,
-        block=block,
+        shown=shown,
         told=given is not None and not problem and not brought and not finding,
         brought=bool(brought),
         went=went(visit) if brought and brought.project != sessions.short(visit.ctx.project_id) else "",
@@ -264,62 +258,6 @@ def _of_others(visit: Visit, order: Order) -> bool:
     project = order.row.get("project_id") or order.row.get("tenant_id")
     inner = bool(order.row.get("in"))
     return visit.ctx.is_admin and (inner or project not in (None, visit.ctx.project_id))
-
-
-def _told(visit: Visit, order: Order, fields: Sequence[Input], given: forms.Given | None) -> tuple[str, str, str]:
-    """The ``openstack`` and ``curl`` lines of an action and its block of Terraform, with what is typed; those of curl
-    have no places for what is not. Passwords are not shown."""
-    inner = visit.request.param("in") or ""
-    action, ids = order.action, {"id": forms.known(order.id), "name": order.label, "in": forms.known(inner)}
-    shown_fields = [one for one in fields if one.kind not in ("password", "file")]
-    values, body, hidden = {}, None, _hidden(fields, given)
-    with contextlib.suppress(ApiError):
-        values = forms.values([replace(one, required=False) for one in shown_fields], given or {})
-        if given is not None:
-            body = special.body(visit, action, {**forms.values(shown_fields, given), **hidden}, order.row)
-    shown = values if given is not None else {}
-    places = {"id": order.id or "-", **forms.places(action, shown)}
-    places |= {name: str(value_of(order.row, path) or "-") for name, path in (action.taken or {}).items()}
-    request = _curl(visit, action.target, body, places=places, spoken=action.spoken)
-    half = shown if action.special in special.SEVERAL or given is None else _half(visit, order, fields, shown, hidden)
-    block = _terraform(visit, order, half, {**places, "in": inner})
-    if body is not None and (line := special.line(action, body, order.id)) != "":
-        return line or "", request, block
-    return forms.command(action, {**shown, **hidden}, ids, typed=given is not None), request, block
-
-
-def _half(visit: Visit, order: Order, fields: Sequence[Input], typed: Values, hidden: Values) -> Any:
-    """The body of a form that may be filled in by half: where a value has to be, its name stands for it."""
-    needed = {one.field.name: forms.stand_in(one) for one in fields if one.required and one.kind != "file"}
-    try:
-        return special.body(visit, order.action, {**needed, **typed, **hidden}, order.row)
-    except ApiError:
-        return {}
-
-
-def _terraform(visit: Visit, order: Order, sent: Any, places: Mapping[str, str]) -> str:
-    """The block of Terraform that makes the same; "" where the provider has no resource for it."""
-    action = order.action
-    inner = sent
-    if isinstance(sent, dict) and isinstance(under := sent.get(action.key) or {}, dict):
-        inner = {**under, **{name: value for name, value in sent.items() if name != action.key}}
-
-    def name_of(kind: str, resource_id: str) -> str:
-        return lists.all_names(visit, kind).get(resource_id) or resource_id
-
-    name = "create" if action is order.kind.create else action.name
-    asked = terraform.Asked(inner if isinstance(inner, dict) else {}, places, order.row, name_of)
-    return terraform.written(terraform.made(order.kind.name, name, asked))
-
-
-def _hidden(fields: Sequence[Input], given: forms.Given | None) -> dict[str, str]:
-    """What stands for the passwords that were typed, or have to be."""
-    wanted = (one for one in fields if one.kind == "password")
-    return {
-        one.field.name: "<password>"
-        for one in wanted
-        if given is not None and (one.required or any(given.get(one.field.name, ())))
-    }
 
 
 def _finding(given: forms.Given | None) -> dict[str, str]:
@@ -424,10 +362,8 @@ async def _act(visit: Visit, given: Form) -> Response:
 
 async def perform(visit: Visit, action: Action, resource_id: str, row: Row, values: dict[str, Any]) -> Any:
     """Ask the API to do it. :raises ApiError:"""
-    body = forms.body(action, forms.cleared(action, values, row), row)
-    places = {"id": resource_id or "-", **forms.places(action, values)}
-    places |= {name: str(value_of(row, path) or "-") for name, path in (action.taken or {}).items()}
-    return await visit.ask(action.target, body, action.spoken, **places)
+    sent = special.sent(visit, action, values, row, resource_id)
+    return await visit.ask(action.target, sent.body, action.spoken, **sent.places)
 
 
 def done(visit: Visit, order: Order, answer: Any, values: Values, undo: dict[str, str]) -> Response:
@@ -510,20 +446,6 @@ def _report(visit: Visit, kind: Kind, action: Action, results: list[tuple[str, s
     told = undoing.described(visit, undo)
     inner = visit.request.param("in") or ""
     return visit.page("report.html", kind=kind, action=action, results=results, undo=told, inner=inner)
-
-
-def _curl(
-    visit: Visit,
-    call: Call,
-    body: Any,
-    *,
-    places: Mapping[str, str] | None = None,
-    query: Mapping[str, str] | None = None,
-    spoken: str | None = None,
-) -> str:
-    service = next(one for one in visit.core.services if one.name == call.service)
-    path = call.at(visit.places(**(places or {}))) + (f"?{urlencode(query)}" if query else "")
-    return forms.curl(visit.request.base_url, service.prefix, call, path, body, inside.told(service, spoken))
 
 
 def overview(request: Request) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tane.services.dashboard.api import graphs
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import PREFIX, Visit
-from tane.services.dashboard.domain import forms
+from tane.services.dashboard.domain import commands, forms
 from tane.services.dashboard.domain.describing import Values, part_of
 from tane.services.dashboard.domain.messages import N_
 from tane.web import inside
@@ -83,7 +83,7 @@ def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
         counts=[one for one in counts if one[2]],
         sent=sent,
         post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/update",
-        command=forms.command(order.action, values, {"id": part_of(order.id, 1)}),
+        command=commands.command(order.action, values, {"id": part_of(order.id, 1)}, order.row, typed=True),
     )
 
 

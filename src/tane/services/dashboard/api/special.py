@@ -7,7 +7,7 @@ import base64
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -49,9 +49,7 @@ def plain(name: str) -> str:
 
 async def console(visit: Visit, order: Order, given: Form) -> Response:
     """The screen of a server, in the page that shows consoles; under the address by which the portal was reached."""
-    wanted = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
-    call = Call.of("compute POST /v2.1/servers/{id}/remote-consoles")
-    answer = await visit.ask(call, wanted, id=order.id)
+    answer = await visit.ask(order.action.target, body(visit, order.action, {}, {}), id=order.id)
     found = urlsplit(str(answer["remote_console"]["url"]))
     return Response(None, 303, {**SAFE, "Location": f"{found.path}?{found.query}"})
 
@@ -120,8 +118,7 @@ async def network(visit: Visit, order: Order, given: Form) -> Response:
     """A network, with a subnet and a way out. When a later call is refused, what was made before it goes again."""
     fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
-    body = {name: values[name] for name in ("name", "description") if name in values}
-    made = (await visit.ask(order.action.target, {"network": body}))["network"]["id"]
+    made = (await visit.ask(order.action.target, body(visit, order.action, values, {})))["network"]["id"]
     try:
         if "cidr" in values:
             version = 6 if ":" in values["cidr"] else 4
@@ -145,12 +142,7 @@ async def upload(visit: Visit, order: Order, given: Form) -> Response:
     address = values.get("url")
     if given.file is None and not address:
         raise BadRequest(visit.words("Choose a file, or give an address."))
-    body = {
-        name: values[name]
-        for name in ("name", "disk_format", "visibility", "min_disk", "min_ram", "protected", "tags")
-        if name in values
-    }
-    made = (await visit.ask(order.action.target, {"container_format": "bare", **body}))["id"]
+    made = (await visit.ask(order.action.target, body(visit, order.action, values, {})))["id"]
     try:
         if given.file is not None:
             path = f"/v2/images/{inside.part(made)}/file"
@@ -205,14 +197,34 @@ async def plan(visit: Visit, order: Order, given: Form) -> Response:
 
 AGAIN = ("console", "download")
 """What its page asks for as often as one likes."""
-SEVERAL = ("network", "upload", "plan", "watch", "console", "launch", "download", "drain", "dead")
+SEVERAL = ("network", "upload", "watch", "console", "launch", "download", "drain", "dead")
+"""What is more, or less, than the one call of its action."""
+LEADING = ("watch", "launch")
+"""What only leads to another form."""
 SEED_BYTES = 20
 """Of passcodes: what RFC 4226, 4 recommends."""
-"""What is more, or less, than the one call of its action."""
+IMAGE = ("name", "disk_format", "visibility", "min_disk", "min_ram", "protected", "tags")
+
+
+def _some(values: Values, *names: str) -> Values:
+    return {name: values[name] for name in names if name in values}
+
+
+FIRST: Mapping[str, Callable[[Values], Any]] = {
+    "network": lambda values: {"network": _some(values, "name", "description")},
+    "upload": lambda values: {"container_format": "bare", **_some(values, *IMAGE)},
+    "drain": lambda values: {"host": {"enabled": False, "disabled_reason": values.get("disabled_reason")}},
+    "dead": lambda values: {"host": {"dead": True}},
+}
+"""The body of the first of several calls."""
 
 
 def body(visit: Visit, action: Action, values: Values, row: Row) -> Any:
-    """What an action's form sends as the body of its call; None where it sends none, or several."""
+    """What an action's form sends as the body of its call, of several of the first; None where it sends none."""
+    if action.special in FIRST:
+        return FIRST[action.special](values)
+    if action.special == "console":
+        return {"remote_console": {"protocol": "vnc", "type": "novnc"}}
     if action.special in SEVERAL:
         return None
     if action.special == "keypair":
@@ -227,6 +239,24 @@ def body(visit: Visit, action: Action, values: Values, row: Row) -> Any:
 
         return alarms.document(visit, action, values, row)
     return forms.body(action, values, row)
+
+
+class Sent(NamedTuple):
+    """A call as an action makes it: its body, and what stands in its path."""
+
+    body: Any
+    places: dict[str, str]
+
+
+def sent(visit: Visit, action: Action, values: Values, row: Row, resource_id: str, inner: str = "") -> Sent:
+    """What a form sends, with what it empties: for who does it, takes it back, or shows it as a command.
+
+    :raises ApiError: it means nothing that can be sent.
+    """
+    return Sent(
+        body(visit, action, forms.cleared(action, values, row), row),
+        forms.ways(action, values, row, resource_id, inner),
+    )
 
 
 def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
@@ -253,7 +283,7 @@ def line(action: Action, body: Any, resource_id: str = "") -> str | None:
         from tane.services.dashboard.api import alarms
 
         return alarms.command(body, resource_id)
-    return action.told(body) if action.told is not None else ""
+    return ""
 
 
 def check(visit: Visit, order: Order, given: Form) -> None:
@@ -328,8 +358,10 @@ def _clouds(visit: Visit, document: Mapping[str, Any]) -> str:
 
 async def log(visit: Visit, server_id: str, row: Row) -> Response:
     """The end of what a server wrote to its console."""
-    call = Call.of("compute POST /v2.1/servers/{id}/action")
-    answer = await visit.ask(call, {"os-getConsoleOutput": {"length": LINES}}, id=server_id)
+    from tane.services.dashboard.api import commands
+
+    call, wanted = Call.of("compute POST /v2.1/servers/{id}/action"), {"os-getConsoleOutput": {"length": LINES}}
+    answer = await visit.ask(call, wanted, id=server_id)
     command = forms.line(["openstack console log show", forms.operand(server_id)])
     text, label = str(answer.get("output") or ""), str(row.get("name", ""))
     return await visit.core.in_thread(
@@ -341,17 +373,29 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
         what=visit.words("Log"),
         text=text,
         command=command,
+        curl=commands.curl(visit, call, wanted, places={"id": server_id}),
     )
 
 
 async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     """The template a stack was made from."""
-    answer = await visit.ask(Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template"), id=stack_id)
+    from tane.services.dashboard.api import commands
+
+    call = Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template")
+    answer = await visit.ask(call, id=stack_id)
     text = await visit.core.in_thread(_written, answer)
     command = forms.line(["openstack stack template show", forms.operand(stack_id.rpartition(":")[2])])
     label, what = str(row.get("stack_name", "")), visit.words("Template")
     return await visit.core.in_thread(
-        visit.page, "text.html", kind=_kind("stacks"), id=stack_id, label=label, what=what, text=text, command=command
+        visit.page,
+        "text.html",
+        kind=_kind("stacks"),
+        id=stack_id,
+        label=label,
+        what=what,
+        text=text,
+        command=command,
+        curl=commands.curl(visit, call, None, places={"id": stack_id}),
     )
 
 

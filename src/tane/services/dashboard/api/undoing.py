@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tane.services.dashboard.api import lists
+from tane.services.dashboard.api import lists, special
 from tane.services.dashboard.api.incoming import Form, read
 from tane.services.dashboard.api.once import once
 from tane.services.dashboard.api.visit import Visit, check_form, waiting
 from tane.services.dashboard.domain import forms, undoing
-from tane.services.dashboard.domain.describing import Action, Kind, Row, Values, value_of
+from tane.services.dashboard.domain.describing import Action, Kind, Row, Values
 from tane.services.dashboard.domain.forms import Input
 from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.domain.undoing import Done, Step, Still
@@ -223,10 +223,8 @@ async def _take_back(visit: Visit, step: Step) -> None:
     row = await core.in_thread(_row, visit, kind, action, step)
     fields = await core.in_thread(forms.inputs, core, action)
     values = forms.values(fields, step.given)
-    body = forms.body(action, forms.cleared(action, values, row), row)
-    places = {"id": step.id or "-", "in": step.inner or "-", **forms.places(action, values)}
-    places |= {place: str(value_of(row, path) or "-") for place, path in (action.taken or {}).items()}
-    await visit.ask(action.target, body, action.spoken, **places)
+    sent = special.sent(visit, action, values, row, step.id, step.inner)
+    await visit.ask(action.target, sent.body, action.spoken, **sent.places)
 
 
 def _row(visit: Visit, kind: Kind, action: Action, step: Step) -> Row:

@@ -64,7 +64,8 @@ class Field:
 
     ``kind``: text, area, number, bool, choice, ref, refs (several), password, file, lines, pairs (lines of name=value),
     list (parted by commas), date. ``ref``: the kind whose rows are offered; ``value``: the row's field that is sent.
-    ``option``: of the command line; ``off``: the one that says no; in one with ``{}`` the value is a part of the word.
+    ``option``: of the command line; ``-``: the value stands for itself; ``+``: the action's ``words`` tell it; with
+    ``{}`` the value is a part of the word. ``off``: the option that says no.
     ``folded``: advanced, folded away. ``to``: where the value goes in the body, when it is not ``name``; ``-`` is
     nowhere (a place in the path, or read by the builder). ``default``: ``=PATH`` is a value of the row.
     """
@@ -93,6 +94,18 @@ class Field:
     """Of references: the path of the name, in the resource, of what it has already, which is not offered."""
     apart: Sequence[str] = ()
     """Entries of the row's value that are the API's own, and no text of the form."""
+    options: Mapping[str, str] | None = None
+    """Of choices: the option that stands for each."""
+    said: Callable[[Any], Any] | None = None
+    """A value as the command line takes it, where that is not as the API does."""
+    blank: str = ""
+    """The words of the command line where the field is left empty."""
+    keeps: bool = False
+    """The command line has no way to empty it."""
+    unset: str = ""
+    """The command that takes away: the option only adds. Of a text: that empties it. ``-``: there is none."""
+    file: str = ""
+    """The option names a file, which is to hold the value; the name it gets."""
 
 
 OF_PROJECT = {"project_id": "{project}"}
@@ -113,7 +126,8 @@ class Action:
 
     ``key``: the single key of the body, under which the values lie; without it they are the body.
     ``when``: whether it makes sense for a row (the API decides). ``danger``: asked for once more. ``bulk``: offered
-    for several rows. ``quick``: a button without a page of its own. ``command``: its equal on the command line.
+    for several rows. ``quick``: a button without a page of its own. ``command``: its equal on the command line, with
+    values of the row and of the form as ``{name}``, or "" where there is none.
     ``secret``: the answer is shown once. ``back``: where one goes after: list, detail. ``special``: done by a
     function of its own.
     """
@@ -129,8 +143,10 @@ class Action:
     bulk: bool = False
     quick: bool = False
     command: str = ""
-    told: Callable[[Any], str] | None = None
-    """The command line by the body that is sent, where the fields do not tell it."""
+    told: Callable[[Values, Row], str] | None = None
+    """The whole of the command line, where the fields do not tell it."""
+    words: Callable[[Values, Row], Sequence[str]] | None = None
+    """What of the command line is of several fields, or of the row."""
     help: str = ""
     secret: str = ""
     back: str = "detail"

@@ -212,45 +212,12 @@ def places(action: Action, found: Values) -> dict[str, str]:
     return {field.name: str(found[field.name]) for field in action.fields if field.name in found}
 
 
-def command(action: Action, found: Values, ids: Mapping[str, str], *, typed: bool = False) -> str:
-    """The line of the ``openstack`` command that does the same; what is not known yet is shown as ``<name>``.
-
-    ``typed``: with what a form holds, so that what was left empty and need not be there is left out.
-    """
-    parts = _filled(action.command, ids)
-    for field in action.fields:
-        if not field.option or (field.folded and field.name not in found):
-            continue
-        if typed and not field.required and field.name not in found:
-            continue
-        if "{}" in field.option:
-            if field.name in found:
-                name, _, place = field.option.rpartition(" ")
-                value = found[field.name]
-                parts.append(option(name, value) if place == "{}" else field.option.format(quoted(value)))
-            continue
-        if field.kind == "password":
-            parts.append(field.option if field.option.endswith("-prompt") else f"{field.option} <{field.name}>")
-            continue
-        if field.name not in found:
-            if field.kind == "bool":
-                continue
-            parts.append(f"<{field.name}>" if field.option == "-" else f"{field.option} <{field.name}>")
-            continue
-        value = found[field.name]
-        if isinstance(value, bool):
-            parts.append(field.option if value else field.off)
-        elif field.option == "-":
-            parts.append(operand(value))
-        else:
-            parts.extend(option(field.option, one) for one in _several(value))
-    return line(parts)
-
-
-def _several(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [f"{name}={inner}" for name, inner in value.items()]
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+def ways(action: Action, found: Values, row: Row, resource_id: str, inner: str = "") -> dict[str, str]:
+    """All that stands in the path of the call; ``inner``: what the resource is a part of, where the address does not
+    say it."""
+    taken = {name: str(value_of(row, path) or "-") for name, path in (action.taken or {}).items()}
+    within = {"in": inner} if inner else {}
+    return {"id": resource_id or "-", **within, **places(action, found), **taken}
 
 
 def quoted(value: Any) -> str:
@@ -290,19 +257,6 @@ def line(words: Iterable[str]) -> str:
 def known(resource_id: str) -> str:
     """An id as the command line takes it: of a stack, whose address is its name and id, the id."""
     return resource_id.rpartition(":")[2] if re.fullmatch(r"[^:]+:[0-9a-f-]{36}", resource_id) else resource_id
-
-
-def _filled(text: str, ids: Mapping[str, str]) -> list[str]:
-    """The words of a command, with what is known of ``{name}`` in them."""
-    words: list[str] = []
-    for word in text.split(" "):
-        name = word[1:-1] if re.fullmatch(r"{\w+}", word) else ""
-        filled = re.sub(r"{(\w+)}", lambda match: quoted(ids[match[1]]) if ids.get(match[1]) else f"<{match[1]}>", word)
-        if name and ids.get(name) and words and words[-1].startswith("--"):
-            words[-1] = option(words[-1], ids[name])
-        else:
-            words.append(Operand(filled) if word.startswith("{") else filled)
-    return words
 
 
 JSON_PATCH = "application/openstack-images-v2.1-json-patch"

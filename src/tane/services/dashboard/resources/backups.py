@@ -8,10 +8,20 @@ from tane.services.dashboard.domain.describing import Action, Column, Field, Kin
 from tane.services.dashboard.domain.messages import N_
 
 V = "/v3/{project}"
+NAMED = (
+    Field("name", N_("Name"), default="=name", option="--name", keeps=True),
+    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
+)
+"""Of volumes and what is made of them: their client empties neither."""
 
 
 def _of_volume(values: Any, row: Any) -> Any:
     return {**values, "volume_id": row["id"], "force": row.get("status") == "in-use"}
+
+
+def forced(values: Any, row: Any) -> list[str]:
+    """A volume in use is read all the same."""
+    return ["--force"] if row.get("status") == "in-use" else []
 
 
 OF_VOLUME = Action(
@@ -26,6 +36,7 @@ OF_VOLUME = Action(
         Field("incremental", N_("Only what changed since the last backup"), "bool", option="--incremental"),
     ),
     build=_of_volume,
+    words=forced,
     command="openstack volume backup create {id}",
 )
 
@@ -83,10 +94,7 @@ KINDS = (
                 N_("Edit"),
                 f"volume PUT {V}/backups/{{id}}",
                 "backup",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("description", N_("Description"), default="=description", option="--description"),
-                ),
+                fields=NAMED,
                 command="openstack volume backup set {id}",
             ),
             Action(

@@ -57,6 +57,7 @@ KINDS = (
                     N_("Public key"),
                     "area",
                     option="--public-key",
+                    file="portal-key.pub",
                     help=N_("Empty: a pair is made, and its private key shown, once."),
                 ),
             ),
@@ -205,7 +206,9 @@ KINDS = (
                 N_("Edit"),
                 "compute PUT /v2.1/flavors/{id}",
                 "flavor",
-                fields=(Field("description", N_("Description"), default="=description", option="--description"),),
+                fields=(
+                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
+                ),
                 build=lambda values, row: {"description": values.get("description")},
                 command="openstack flavor set {id}",
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,29 +13,30 @@ SECTION = N_("Administration")
 ENABLED = Field("enabled", N_("Enabled"), "bool", default="=enabled", option="--enable", off="--disable")
 NEW_ENABLED = Field("enabled", N_("Enabled"), "bool", default=True, option="--enable", off="--disable")
 
-LIMITS = {
-    "instances": N_("Servers"),
-    "cores": N_("vCPUs"),
-    "ram": N_("Memory (MiB)"),
-    "key_pairs": N_("Key pairs"),
-    "server_groups": N_("Server groups"),
-    "volumes": N_("Volumes"),
-    "snapshots": N_("Snapshots"),
-    "gigabytes": N_("Volume space (GiB)"),
-    "network": N_("Networks"),
-    "subnet": N_("Subnets"),
-    "port": N_("Ports"),
-    "router": N_("Routers"),
-    "floatingip": N_("Floating IPs"),
-    "security_group": N_("Security groups"),
-    "security_group_rule": N_("Rules"),
+LIMITS: Mapping[str, tuple[str, str]] = {
+    "instances": (N_("Servers"), "--instances"),
+    "cores": (N_("vCPUs"), "--cores"),
+    "ram": (N_("Memory (MiB)"), "--ram"),
+    "key_pairs": (N_("Key pairs"), "--key-pairs"),
+    "server_groups": (N_("Server groups"), "--server-groups"),
+    "volumes": (N_("Volumes"), "--volumes"),
+    "snapshots": (N_("Snapshots"), "--snapshots"),
+    "gigabytes": (N_("Volume space (GiB)"), "--gigabytes"),
+    "network": (N_("Networks"), "--networks"),
+    "subnet": (N_("Subnets"), "--subnets"),
+    "port": (N_("Ports"), "--ports"),
+    "router": (N_("Routers"), "--routers"),
+    "floatingip": (N_("Floating IPs"), "--floating-ips"),
+    "security_group": (N_("Security groups"), "--secgroups"),
+    "security_group_rule": (N_("Rules"), "--secgroup-rules"),
 }
+"""What quotas limit: what it is called, and the client's option."""
 
 
 def named(*more: Field) -> tuple[Field, ...]:
     return (
         Field("name", N_("Name"), default="=name", required=True, option="--name"),
-        Field("description", N_("Description"), "text", default="=description", option="--description"),
+        Field("description", N_("Description"), "text", default="=description", option="--description", keeps=True),
         *more,
     )
 
@@ -140,8 +142,9 @@ def nothing(values: Values, row: Row) -> None:
 
 def factors(values: Values, row: Row) -> Any:
     """Whether a password alone is enough for a user."""
-    rules = [["password", "totp"]] if values.get("passcode") else []
-    return {"options": {"multi_factor_auth_enabled": bool(rules), "multi_factor_auth_rules": rules}}
+    if not values.get("passcode"):
+        return {"options": {"multi_factor_auth_enabled": False}}
+    return {"options": {"multi_factor_auth_enabled": True, "multi_factor_auth_rules": [["password", "totp"]]}}
 
 
 def implied(answer: Any) -> list[Row]:
@@ -191,7 +194,16 @@ KINDS = (
                 "tags",
                 N_("Tags"),
                 "identity PUT /v3/projects/{id}/tags",
-                fields=(Field("tags", N_("Tags"), "list", default="=tags", option="--tag"),),
+                fields=(
+                    Field(
+                        "tags",
+                        N_("Tags"),
+                        "list",
+                        default="=tags",
+                        option="--tag",
+                        unset="openstack project set {id} --remove-tag",
+                    ),
+                ),
                 build=lambda values, row: {"tags": values.get("tags", [])},
                 command="openstack project set {id}",
             ),
@@ -201,7 +213,7 @@ KINDS = (
                     title,
                     call,
                     key,
-                    fields=tuple(Field(name, LIMITS[name], "number") for name in names),
+                    fields=tuple(Field(name, LIMITS[name][0], "number", option=LIMITS[name][1]) for name in names),
                     help=N_("What is left empty stays as it is; -1 is without a limit."),
                     command="openstack quota set {id}",
                 )
@@ -260,11 +272,13 @@ KINDS = (
                         "bool",
                         default="=options/multi_factor_auth_enabled",
                         to="-",
+                        option="--enable-multi-factor-auth --multi-factor-auth-rule password,totp",
+                        off="--disable-multi-factor-auth",
                         help=N_("The user must have made passcodes before."),
                     ),
                 ),
                 build=factors,
-                command="openstack user set --enable-multi-factor-auth --multi-factor-auth-rule password,totp {id}",
+                command="openstack user set {id}",
             ),
         ),
     ),

@@ -66,7 +66,7 @@ def jobs(name: str, title: str, section: str, *more: Column, all_of: bool) -> Ki
             Column("request_id", N_("Request"), "code"),
         ),
         panels=(Panel("job-steps"),),
-        command="./tane job list",
+        command="./tane job list" if all_of else "",
         narrowed=("resource",),
         follows=True,
         actions=(
@@ -75,7 +75,7 @@ def jobs(name: str, title: str, section: str, *more: Column, all_of: bool) -> Ki
                 N_("Try it now"),
                 "job POST /{id}/try",
                 quick=True,
-                command="./tane job try {id}",
+                command="./tane job try {id}" if all_of else "",
                 when=lambda row: bool(row.get("can_be_tried")),
                 help=N_("It pauses, and goes on by itself; this does not wait for that."),
             ),
@@ -106,7 +106,6 @@ KINDS = (
         paged=False,
         spread=steps,
         gone_to="jobs",
-        command="./tane job show {in}",
     ),
 )
 ALL = (

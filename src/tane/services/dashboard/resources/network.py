@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from tane.services.dashboard.domain import forms
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources.network_words import place, pools, version, way, whole
 
 N = "/v2.0"
 SECTION = N_("Network")
@@ -32,17 +31,6 @@ def port(values: Values, row: Row) -> Any:
     if "network" in values:
         body["network_id"] = values["network"]
     return {**body, **({"fixed_ips": [fixed]} if fixed else {})}
-
-
-def route(verb: str) -> Callable[[Any], str]:
-    """The command of a route that is sent."""
-
-    def told(body: Any) -> str:
-        [one] = body["router"]["routes"]
-        way = forms.quoted(f"destination={one['destination']},gateway={one['nexthop']}")
-        return f"openstack router {verb} route --route {way} <router>"
-
-    return told
 
 
 def drop(kind: str, command: str) -> Action:
@@ -93,11 +81,12 @@ NETWORK_ACTIONS = (
         "subnet",
         build=lambda values, row: subnet({**values, "network": row["id"]}, row),
         fields=(
-            Field("name", N_("Name"), option="-"),
+            Field("name", N_("Name"), option="-", blank="''"),
             Field("cidr", N_("Address range"), required=True, default="10.0.0.0/24", option="--subnet-range"),
             Field("dns_nameservers", N_("DNS servers"), "list", option="--dns-nameserver"),
         ),
         command="openstack subnet create --network {id}",
+        words=version,
     ),
     drop("networks", "openstack network delete {id}"),
 )
@@ -165,6 +154,7 @@ KINDS = (
                 Field("router", N_("Connect it to this router"), "ref", ref="routers", to="-"),
             ),
             command="openstack network create",
+            told=whole,
             special="network",
         ),
         empty=N_("No networks yet. Servers need one; with a router they reach the outside."),
@@ -211,7 +201,7 @@ KINDS = (
                 Field(
                     "network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"
                 ),
-                Field("name", N_("Name"), option="-"),
+                Field("name", N_("Name"), option="-", blank="''"),
                 Field(
                     "cidr",
                     N_("Address range"),
@@ -230,11 +220,14 @@ KINDS = (
                     N_("Addresses given out"),
                     "lines",
                     to="-",
+                    option="--allocation-pool",
+                    said=pools,
                     folded=True,
                     help=N_("A range a line: first - last."),
                 ),
             ),
             command="openstack subnet create",
+            words=version,
         ),
         actions=(
             edit(
@@ -323,15 +316,15 @@ KINDS = (
                     f"network PUT {N}/routers/{{id}}/{verb}_extraroutes",
                     "router",
                     fields=(
-                        Field("destination", N_("Address range"), required=True, to="-"),
-                        Field("nexthop", N_("By way of"), required=True, to="-"),
+                        Field("destination", N_("Address range"), required=True, to="-", option="+"),
+                        Field("nexthop", N_("By way of"), required=True, to="-", option="+"),
                     ),
                     build=lambda values, row: {
                         "routes": [{"destination": values["destination"], "nexthop": values["nexthop"]}]
                     },
-                    told=route(verb),
+                    words=way,
                     when=(lambda row: bool(row.get("routes"))) if verb == "remove" else None,
-                    command=f"openstack router {verb} route {{id}} --route destination=<range>,gateway=<address>",
+                    command=f"openstack router {verb} route {{id}}",
                 )
                 for verb, title in (("add", N_("Add a route")), ("remove", N_("Take a route away")))
             ),
@@ -416,14 +409,15 @@ KINDS = (
                 Field(
                     "network", N_("Network"), "ref", ref="networks", required=True, to="network_id", option="--network"
                 ),
-                Field("name", N_("Name"), option="-"),
-                Field("subnet_id", N_("Subnet"), "ref", ref="subnets", to="-"),
-                Field("ip_address", N_("Address"), to="-", help=N_("Empty: any free one.")),
+                Field("name", N_("Name"), option="-", blank="''"),
+                Field("subnet_id", N_("Subnet"), "ref", ref="subnets", to="-", option="+"),
+                Field("ip_address", N_("Address"), to="-", option="+", help=N_("Empty: any free one.")),
                 Field(
                     "security_groups", N_("Security groups"), "refs", ref="security-groups", option="--security-group"
                 ),
             ),
             command="openstack port create",
+            words=place,
         ),
         actions=(
             edit(
@@ -531,7 +525,9 @@ KINDS = (
                 N_("Edit"),
                 f"network PUT {N}/floatingips/{{id}}",
                 "floatingip",
-                fields=(Field("description", N_("Description"), default="=description", option="--description"),),
+                fields=(
+                    Field("description", N_("Description"), default="=description", option="--description", keeps=True),
+                ),
                 build=lambda values, row: {"description": values.get("description", "")},
                 command="openstack floating ip set {id}",
             ),

@@ -6,6 +6,8 @@ from tane.services.dashboard.domain.describing import Action, Column, Field, Kin
 from tane.services.dashboard.domain.messages import N_
 
 SECTION = N_("Access")
+SEED = '"$(head -c 20 /dev/urandom | base32)"'
+"""As many random bytes as the portal makes a secret of."""
 
 KINDS = (
     Kind(
@@ -25,7 +27,7 @@ KINDS = (
         "user",
         paged=False,
         spread=lambda answer: [answer["user"]],
-        command="openstack user show",
+        command="openstack user show {user}",
         details=(
             Column("name", N_("Name")),
             Column("description", N_("Description")),
@@ -111,7 +113,7 @@ KINDS = (
             special="passcode",
             secret=N_("Give your app this secret or address now: it is shown once."),
             help=N_("The login asks for passcodes once an administrator has set that for your account."),
-            command="openstack credential create --type totp <user> <secret>",
+            command=f"openstack credential create --type totp {{user}} {SEED}",
         ),
         actions=(
             Action(

@@ -9,9 +9,15 @@ from tane.services.dashboard.domain.messages import N_
 from tane.services.dashboard.resources.network import SECTION, N, drop
 
 LENGTHS = (
-    Field("default_prefixlen", N_("Length of a prefix, where none is asked for"), "number", folded=True),
-    Field("min_prefixlen", N_("Shortest prefix"), "number", folded=True),
-    Field("max_prefixlen", N_("Longest prefix"), "number", folded=True),
+    Field(
+        "default_prefixlen",
+        N_("Length of a prefix, where none is asked for"),
+        "number",
+        option="--default-prefix-length",
+        folded=True,
+    ),
+    Field("min_prefixlen", N_("Shortest prefix"), "number", option="--min-prefix-length", folded=True),
+    Field("max_prefixlen", N_("Longest prefix"), "number", option="--max-prefix-length", folded=True),
 )
 
 
@@ -77,7 +83,14 @@ KINDS = (
                 "subnetpool",
                 fields=(
                     Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("prefixes", N_("Address ranges"), "list", default="=prefixes", option="--pool-prefix"),
+                    Field(
+                        "prefixes",
+                        N_("Address ranges"),
+                        "list",
+                        default="=prefixes",
+                        option="--pool-prefix",
+                        unset="-",
+                    ),
                     Field("description", N_("Description"), default="=description", option="--description"),
                 ),
                 command="openstack subnet pool set {id}",

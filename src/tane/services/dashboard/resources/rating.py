@@ -104,7 +104,7 @@ def mappings(name: str, parent: str, of: str) -> Kind:
                 help=N_("A price that has begun is only given an end; another one begins then."),
                 fields=(
                     Field("cost", N_("Price, or factor"), default="=cost", option="--cost"),
-                    Field("end", N_("Until"), default="=end", option="--end"),
+                    Field("end", N_("Until"), default="=end", option="--end", keeps=True),
                 ),
                 command=f"{HASHMAP} mapping update {{id}}",
             ),

@@ -43,9 +43,9 @@ def rule(values: Values, row: Row) -> Any:
     return body
 
 
-def told(body: Any) -> str:
+def told(values: Values, row: Row) -> str:
     """The command of the rule that is sent: some of its fields stand for several of the form."""
-    sent = body["security_group_rule"]
+    sent = rule({"group": "<group>", **values}, row)
     parts = ["openstack security group rule create", f"--{sent['direction']}", f"--ethertype {sent['ethertype']}"]
     if "port_range_min" in sent:
         parts.append(f"--dst-port {sent['port_range_min']}:{sent['port_range_max']}")
@@ -117,7 +117,7 @@ KINDS = (
         event="network.security_group_rule",
         inner=True,
         gone_to="security-groups",
-        command="openstack security group rule list",
+        command="openstack security group rule list {in}",
         narrowed=("security_group_id",),
         create=Action(
             "create",

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, states
+from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Row, Values, states
+from tane.services.dashboard.domain.forms import Operand, line, operand, option
 from tane.services.dashboard.domain.messages import N_
 
 MOVES = "/v2.1/servers/{in}/migrations"
+
+
+def interface(values: Values, row: Row) -> str:
+    """The command that attaches an interface: another one for a port, and for a chosen address."""
+    server = operand(row["in"])
+    network = operand(values["net_id"]) if "net_id" in values else Operand("<network>")
+    if "port_id" in values:
+        return line(["openstack server add port", server, operand(values["port_id"])])
+    if "fixed" in values:
+        return line(["openstack server add fixed ip", option("--fixed-ip-address", values["fixed"]), server, network])
+    return line(["openstack server add network", server, network])
+
 
 KINDS = (
     Kind(
@@ -27,7 +40,7 @@ KINDS = (
         inner=True,
         paged=False,
         gone_to="servers",
-        command="openstack port list",
+        command="openstack port list --server {in}",
         create=Action(
             "create",
             N_("Attach an interface"),
@@ -50,6 +63,7 @@ KINDS = (
                 **({"fixed_ips": [{"ip_address": values["fixed"]}]} if "fixed" in values else {}),
             },
             command="openstack server add network {in}",
+            told=interface,
         ),
         actions=(
             Action(
@@ -77,7 +91,7 @@ KINDS = (
         label="volumeId",
         inner=True,
         gone_to="servers",
-        command="openstack server volume list",
+        command="openstack server volume list {in}",
         create=Action(
             "create",
             N_("Attach a volume"),

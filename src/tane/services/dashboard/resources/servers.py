@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 from tane.services.dashboard.domain.describing import (
@@ -16,12 +17,13 @@ from tane.services.dashboard.domain.describing import (
     Values,
     boots,
     states,
-    value_of,
 )
+from tane.services.dashboard.domain.forms import option
 from tane.services.dashboard.domain.messages import N_
 
 ACT = "compute POST /v2.1/servers/{id}/action"
 ON, OFF = states("ACTIVE"), states("SHUTOFF")
+QUOTE = '"'
 
 
 def launch(values: Values, row: Row) -> Any:
@@ -69,8 +71,20 @@ def live_migration(values: Values, row: Row) -> Any:
     return {"host": None, "block_migration": "auto"}
 
 
-def flavor_of(row: Row) -> str:
-    return str(value_of(row, "flavor/original_name") or "")
+def disks(values: Values, row: Row) -> list[str]:
+    """What a new server starts from, and how many of it, as the command line says it."""
+    goes, size, image = values.get("volume_goes"), values.get("volume_size"), values.get("image")
+    found = ["--image <image>" if image is None else option("--image", image)]
+    for kind in ("snapshot", "volume"):
+        if kind in values:
+            [disk] = launch({"name": "", "flavor": "", **values}, row)["block_device_mapping_v2"]
+            said = ",".join(f"{name}={json.dumps(value).strip(QUOTE)}" for name, value in disk.items())
+            plain = not goes and (kind == "volume" or not size)
+            found = [option(f"--{kind}", values[kind]) if plain else option("--block-device", said)]
+    if size and not {"snapshot", "volume"} & set(values):
+        found += [f"--boot-from-volume {size}", "--delete-on-termination" if goes else ""]
+    count = values.get("count", 1)
+    return [*found, f"--min {count} --max {count}" if count > 1 else ""]
 
 
 def act(name: str, title: str, key: str, **more: Any) -> Action:
@@ -87,6 +101,7 @@ LAUNCH = Action(
     command="openstack server create",
     build=launch,
     beside=hints,
+    words=disks,
     fields=(
         Field("name", N_("Name"), required=True, option="-"),
         Field(
@@ -94,7 +109,7 @@ LAUNCH = Action(
             N_("Image"),
             "ref",
             ref="images",
-            option="--image",
+            option="+",
             first=True,
             query={"status": "active"},
             only=boots,
@@ -131,7 +146,7 @@ LAUNCH = Action(
             "volume_size",
             N_("Size of a volume made for it (GiB)"),
             "number",
-            option="--boot-from-volume",
+            option="+",
             help=N_("Empty: the disk is on the host and goes with the server."),
         ),
         Field(
@@ -140,15 +155,13 @@ LAUNCH = Action(
             "ref",
             ref="volumes",
             query={"bootable": "true"},
-            option="--volume",
+            option="+",
             folded=True,
         ),
-        Field(
-            "snapshot", N_("Boot from a snapshot of a volume"), "ref", ref="snapshots", option="--snapshot", folded=True
-        ),
+        Field("snapshot", N_("Boot from a snapshot of a volume"), "ref", ref="snapshots", option="+", folded=True),
         Field("group", N_("Server group"), "ref", ref="server-groups", option="--server-group", to="-", folded=True),
-        Field("volume_goes", N_("Delete its volume with the server"), "bool", folded=True),
-        Field("count", N_("How many"), "number", default=1, option="--max", folded=True, to="max_count"),
+        Field("volume_goes", N_("Delete its volume with the server"), "bool", option="+", folded=True),
+        Field("count", N_("How many"), "number", default=1, option="+", folded=True, to="max_count"),
         Field(
             "ports",
             N_("Ports made before"),
@@ -173,6 +186,7 @@ LAUNCH = Action(
             N_("User data"),
             "area",
             option="--user-data",
+            file="portal-user-data.txt",
             folded=True,
             to="-",
             help=N_("A script or cloud-config that the server runs when it first starts."),
@@ -180,7 +194,7 @@ LAUNCH = Action(
         Field("metadata", N_("Metadata"), "pairs", option="--property", folded=True),
         Field("tags", N_("Tags"), "list", option="--tag", folded=True),
         Field("description", N_("Description"), option="--description", folded=True),
-        Field("config_drive", N_("Config drive"), "bool", option="--config-drive", folded=True),
+        Field("config_drive", N_("Config drive"), "bool", option="--use-config-drive", folded=True),
     ),
 )
 
@@ -199,6 +213,8 @@ SERVER_ACTIONS = (
                 N_("How"),
                 "choice",
                 choices=(("SOFT", N_("As the guest shuts down")), ("HARD", N_("Power off and on"))),
+                option="--{}",
+                options={"SOFT": "--soft", "HARD": "--hard"},
                 required=True,
             ),
         ),
@@ -209,7 +225,8 @@ SERVER_ACTIONS = (
         "alarm POST /v2/alarms",
         quick=True,
         special="watch",
-        command="openstack alarm create --type gnocchi_resources_threshold --resource-type instance --resource-id {id}",
+        command="openstack alarm create --type gnocchi_resources_threshold --resource-type instance --resource-id {id}"
+        " --name <name> --metric <metric> --aggregation-method <method> --threshold <threshold>",
     ),
     Action(
         "console",
@@ -342,8 +359,14 @@ SERVER_ACTIONS = (
         "compute PUT /v2.1/servers/{id}",
         "server",
         fields=(
-            Field("name", N_("Name"), default="=name", option="--name"),
-            Field("description", N_("Description"), default="=description", option="--description"),
+            Field("name", N_("Name"), default="=name", option="--name", keeps=True),
+            Field(
+                "description",
+                N_("Description"),
+                default="=description",
+                option="--description",
+                unset="openstack server unset {id} --description",
+            ),
         ),
         command="openstack server set {id}",
     ),
@@ -351,7 +374,16 @@ SERVER_ACTIONS = (
         "tags",
         N_("Tags"),
         "compute PUT /v2.1/servers/{id}/tags",
-        fields=(Field("tags", N_("Tags"), "list", default="=tags", option="--tag"),),
+        fields=(
+            Field(
+                "tags",
+                N_("Tags"),
+                "list",
+                default="=tags",
+                option="--tag",
+                unset="openstack server unset {id} --tag",
+            ),
+        ),
         build=lambda values, row: {"tags": values.get("tags", [])},
         command="openstack server set {id}",
     ),
@@ -359,7 +391,16 @@ SERVER_ACTIONS = (
         "metadata",
         N_("Metadata"),
         "compute PUT /v2.1/servers/{id}/metadata",
-        fields=(Field("metadata", N_("Metadata"), "pairs", default="=metadata", option="--property"),),
+        fields=(
+            Field(
+                "metadata",
+                N_("Metadata"),
+                "pairs",
+                default="=metadata",
+                option="--property",
+                unset="openstack server unset {id} --property",
+            ),
+        ),
         build=lambda values, row: {"metadata": values.get("metadata", {})},
         command="openstack server set {id}",
     ),

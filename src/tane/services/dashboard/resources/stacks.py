@@ -11,8 +11,9 @@ S = "/v1/{project}/stacks"
 ONE = "/v1/{project}/stacks/{id:0}/{id:1}"
 WITHIN = "/v1/{project}/stacks/{in:0}/{in:1}"
 
+TEMPLATE = "portal-template.yaml"
 CHANGED = (
-    Field("template", N_("Template"), "area", required=True, option="--template"),
+    Field("template", N_("Template"), "area", required=True, option="--template", file=TEMPLATE),
     Field("parameters", N_("Parameters"), "pairs", option="--parameter"),
 )
 """What a change of a stack is made of, planned or done."""
@@ -30,14 +31,17 @@ def stack(values: Values, row: Row) -> Any:
     return body
 
 
+def moment(text: str) -> str:
+    """A day as the moment in which it begins, without a zone: UTC, as the client takes it."""
+    return f"{text}T00:00:00" if len(text) == 10 else text.removesuffix("Z")
+
+
 def credential(values: Values, row: Row) -> Any:
     body: dict[str, Any] = {"name": values["name"]}
     if "description" in values:
         body["description"] = values["description"]
     if "expires_at" in values:
-        body["expires_at"] = (
-            f"{values['expires_at']}T00:00:00Z" if len(values["expires_at"]) == 10 else values["expires_at"]
-        )
+        body["expires_at"] = f"{moment(values['expires_at'])}Z"
     if "roles" in values:
         body["roles"] = [{"name": name} for name in values["roles"]]
     if values.get("unrestricted"):
@@ -93,14 +97,29 @@ KINDS = (
                     "area",
                     required=True,
                     option="--template",
+                    file=TEMPLATE,
                     help=N_("HOT or CloudFormation, YAML or JSON."),
                 ),
                 Field("parameters", N_("Parameters"), "pairs", option="--parameter", help=N_("One a line: name=value")),
-                Field("environment", N_("Environment"), "area", option="--environment", folded=True),
+                Field(
+                    "environment",
+                    N_("Environment"),
+                    "area",
+                    option="--environment",
+                    file="portal-environment.yaml",
+                    folded=True,
+                ),
                 Field(
                     "timeout", N_("Minutes it may take"), "number", option="--timeout", folded=True, to="timeout_mins"
                 ),
-                Field("keep", N_("Keep what was made when it fails"), "bool", folded=True),
+                Field(
+                    "keep",
+                    N_("Keep what was made when it fails"),
+                    "bool",
+                    option="+",
+                    off="--enable-rollback",
+                    folded=True,
+                ),
             ),
             build=stack,
             command="openstack stack create",
@@ -272,7 +291,7 @@ KINDS = (
             fields=(
                 Field("name", N_("Name"), required=True, option="-"),
                 Field("description", N_("Description"), "text", option="--description"),
-                Field("expires_at", N_("Expires"), "date", option="--expiration"),
+                Field("expires_at", N_("Expires"), "date", option="--expiration", said=moment),
                 Field(
                     "roles", N_("Roles"), "list", option="--role", help=N_("Empty: all that you have on the project.")
                 ),

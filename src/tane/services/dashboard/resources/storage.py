@@ -6,9 +6,10 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, boots, states
 from tane.services.dashboard.domain.messages import N_
-from tane.services.dashboard.resources.backups import OF_VOLUME
+from tane.services.dashboard.resources.backups import NAMED, OF_VOLUME, forced
 
 V = "/v3/{project}"
+UNTAG = "openstack image unset {id} --tag"
 DO = f"volume POST {V}/volumes/{{id}}/action"
 FORMATS = tuple((name, name) for name in ("qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "iso", "ari", "aki", "ami"))
 VISIBLE = (("private", N_("This project")), ("shared", N_("Shared with chosen projects")), ("public", N_("Everybody")))
@@ -138,7 +139,7 @@ KINDS = (
                 when=states("active"),
                 special="launch",
                 quick=True,
-                command="openstack server create --image {id}",
+                command="openstack server create --image {id} --flavor <flavor> <name>",
             ),
             Action(
                 "volume",
@@ -171,7 +172,7 @@ KINDS = (
                         option="--protected",
                         off="--unprotected",
                     ),
-                    Field("tags", N_("Tags"), "list", default="=tags", option="--tag"),
+                    Field("tags", N_("Tags"), "list", default="=tags", option="--tag", unset=UNTAG),
                 ),
                 build=image_changes,
                 command="openstack image set {id}",
@@ -195,7 +196,8 @@ KINDS = (
                         "choice",
                         choices=(("accepted", N_("Show it among the images")), ("rejected", N_("Do not show it"))),
                         required=True,
-                        option="-",
+                        option="--{}",
+                        options={"accepted": "--accept", "rejected": "--reject"},
                     ),
                 ),
                 when=lambda row: row.get("visibility") == "shared",
@@ -315,7 +317,7 @@ KINDS = (
                 when=states("available"),
                 fields=(Field("server", N_("Server"), "ref", ref="servers", required=True, to="-"),),
                 build=lambda values, row: {"volumeId": row["id"]},
-                command="openstack server add volume <server> {id}",
+                command="openstack server add volume {server} {id}",
             ),
             Action(
                 "detach",
@@ -324,7 +326,7 @@ KINDS = (
                 when=states("in-use"),
                 danger=True,
                 taken={"server": "attachments/0/server_id"},
-                command="openstack server remove volume <server> {id}",
+                command="openstack server remove volume {server} {id}",
             ),
             Action(
                 "launch",
@@ -334,7 +336,7 @@ KINDS = (
                 special="launch",
                 quick=True,
                 when=lambda row: row.get("bootable") == "true" and row.get("status") == "available",
-                command="openstack server create --volume {id}",
+                command="openstack server create --volume {id} --flavor <flavor> <name>",
             ),
             Action(
                 "extend",
@@ -354,7 +356,7 @@ KINDS = (
                 "snapshot",
                 when=states("available", "in-use"),
                 fields=(
-                    Field("name", N_("Name"), option="-"),
+                    Field("name", N_("Name"), option="-", blank="''"),
                     Field("description", N_("Description"), option="--description"),
                 ),
                 build=lambda values, row: {**values, "volume_id": row["id"]},
@@ -379,6 +381,7 @@ KINDS = (
                 ),
                 build=lambda values, row: {**values, "force": row.get("status") == "in-use"},
                 command="openstack image create --volume {id}",
+                words=forced,
             ),
             Action(
                 "transfer",
@@ -386,7 +389,7 @@ KINDS = (
                 f"volume POST {V}/os-volume-transfer",
                 "transfer",
                 when=states("available"),
-                fields=(Field("name", N_("Name"), option="-"),),
+                fields=(Field("name", N_("Name"), option="--name"),),
                 build=lambda values, row: {**values, "volume_id": row["id"]},
                 secret=N_("Give the receiver the id and this key: it is shown once."),
                 command="openstack volume transfer request create {id}",
@@ -472,10 +475,7 @@ KINDS = (
                 N_("Edit"),
                 f"volume PUT {V}/volumes/{{id}}",
                 "volume",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("description", N_("Description"), default="=description", option="--description"),
-                ),
+                fields=NAMED,
                 command="openstack volume set {id}",
             ),
             Action(
@@ -538,10 +538,7 @@ KINDS = (
                 N_("Edit"),
                 f"volume PUT {V}/snapshots/{{id}}",
                 "snapshot",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("description", N_("Description"), default="=description", option="--description"),
-                ),
+                fields=NAMED,
                 command="openstack volume snapshot set {id}",
             ),
             Action(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources.backups import NAMED
 
 V = "/v3/{project}"
 
@@ -53,10 +54,7 @@ KINDS = (
                 N_("Edit"),
                 f"volume PUT {V}/types/{{id}}",
                 "volume_type",
-                fields=(
-                    Field("name", N_("Name"), default="=name", option="--name"),
-                    Field("description", N_("Description"), default="=description", option="--description"),
-                ),
+                fields=NAMED,
                 command="openstack volume type set {id}",
             ),
             Action(
