@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.api.compute_support import V, make_flavor, make_image
 from tests.api.orchestration_support import hot, path, resources, show, stack, update
 from tests.support import ApiCloud, Caller
@@ -100,6 +102,7 @@ def test_a_server_takes_its_port_over_from_the_one_it_replaces_and_gives_it_back
     assert [one["id"] for one in mia.get(f"{V}/servers").json()["servers"]] == [after["web"]]
 
 
+@pytest.mark.nightly
 def test_a_volume_goes_to_the_server_that_comes_in_place_of_its_own_and_back(cloud: ApiCloud) -> None:
     garden = Garden(cloud)
     mia = garden.mia
@@ -126,6 +129,7 @@ def test_a_volume_goes_to_the_server_that_comes_in_place_of_its_own_and_back(clo
     assert at_server(after["disk"]) == [after["web"]]
 
 
+@pytest.mark.nightly
 def test_a_broken_server_gives_up_what_its_successor_needs(cloud: ApiCloud) -> None:
     """It can be changed no more: it is deleted first."""
     garden = Garden(cloud)
@@ -146,10 +150,9 @@ def test_a_broken_server_gives_up_what_its_successor_needs(cloud: ApiCloud) -> N
 def test_a_port_hands_its_address_on_and_gets_it_back(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
 
-    def template(**more: Any) -> dict[str, Any]:
-        extra = {name: more.pop(name) for name in ("bad",) if name in more}
-        port = res("OS::Neutron::Port", network=get("net"), fixed_ips=[{"ip_address": "10.1.0.9"}], **more)
-        return hot({**NET, "port": port, **extra})
+    def template(key: str = "network", **more: Any) -> dict[str, Any]:
+        port = res("OS::Neutron::Port", fixed_ips=[{"ip_address": "10.1.0.9"}], **{key: get("net")})
+        return hot({**NET, "port": port, **more})
 
     made = stack(cloud, mia, template())
     first = ids(mia, made)["port"]
@@ -157,7 +160,7 @@ def test_a_port_hands_its_address_on_and_gets_it_back(cloud: ApiCloud) -> None:
     assert update(cloud, mia, made, template())["stack_status"] == "UPDATE_COMPLETE"
     second = ids(mia, made)["port"]
     assert second != first and addresses(mia, second) == ["10.1.0.9"]
-    other = template(mac_address="fa:16:3e:00:00:09", bad=fails("port"))
+    other = template("network_id", bad=fails("port"))
     assert update(cloud, mia, made, other, disable_rollback=False)["stack_status"] == "ROLLBACK_COMPLETE"
     assert ids(mia, made)["port"] == second and addresses(mia, second) == ["10.1.0.9"]
 
@@ -187,6 +190,7 @@ def test_an_interface_goes_to_the_router_that_comes_in_place_of_its_own(cloud: A
     assert ids(mia, made)["router"] == second and legs(second) == ["10.1.0.1"]
 
 
+@pytest.mark.nightly
 def test_a_server_that_others_failed_to_replace_is_gone_back_to(cloud: ApiCloud) -> None:
     """Those that were never whole make way for one another; the first, which is well, stays."""
     garden = Garden(cloud)
