@@ -34,10 +34,14 @@ class Held:
 
 
 def server_lets_go(hand: Hand, held: Held) -> bool:
-    """Whether a server is rid of what is held. One that is broken, and was found so, is deleted for that: nobody goes
-    back to it. :raises Failed: something stayed. :raises Conflict: it cannot be changed now."""
-    holds = held.ports or held.addresses or held.volumes or hand.row.status == FAILED
-    if hand.row.physical_id is None or not holds:
+    """Whether a server is rid of what is held. One that is broken, or does not give it up, and was found not to be
+    well, is deleted for that: nobody goes back to it.
+
+    :raises Failed: something stayed; the next action of the stack asks once more. :raises Conflict: it cannot be
+    changed now.
+    """
+    unwell, holds = hand.row.status == FAILED, bool(held.ports or held.addresses or held.volumes)
+    if hand.row.physical_id is None or not (holds or unwell):
         return True
     if _is_busy(hand):
         return False
@@ -45,54 +49,54 @@ def server_lets_go(hand: Hand, held: Held) -> bool:
         shown = hand.call("compute", "GET", f"{SERVERS}/{hand.id}", spoken=SPOKEN)["server"]
     except NotFound:
         return True
-    if LET_GO in hand.row.data:
-        _is_rid(hand, hand.row.data[LET_GO])
+    if not holds and shown["status"] not in BROKEN:
         return True
-    if shown["status"] in BROKEN and hand.row.status == FAILED:
+    before = hand.row.data.get(LET_GO)
+    kept = _given_up(hand, held) if before is None else dict(before)
+    ports, volumes = _still(hand, kept)
+    was_asked = kept.get("asked") == hand.stack.traversal
+    if unwell and not kept.get("deleted") and (shown["status"] in BROKEN or was_asked):
         hand.call("compute", "DELETE", f"{SERVERS}/{hand.id}", spoken=SPOKEN)
-        hand.keep(**{LET_GO: {"deleted": True}})
-        return False
-    there = _ports(hand)
-    wanted = _found(hand, "neutron.port", held.ports)
-    ports = [port["port_id"] for port in there if port["port_id"] in wanted]
-    having = [port for port in there if held.addresses & {ip["ip_address"] for ip in port["fixed_ips"]}]
-    addresses = [gives_up(hand, port["port_id"]) for port in having if port["port_id"] not in ports]
-    on = _volumes(hand)
-    volumes = {volume: on[volume] for volume in _found(hand, "cinder.volume", held.volumes) if volume in on}
-    for port in ports:
-        hand.call("compute", "DELETE", f"{SERVERS}/{hand.id}/os-interface/{part(port)}", spoken=SPOKEN)
-    for volume in volumes:
-        hand.call("compute", "DELETE", f"{SERVERS}/{hand.id}/os-volume_attachments/{part(volume)}", spoken=SPOKEN)
-    hand.keep(**{LET_GO: {"ports": ports, "addresses": [one for one in addresses if one], "volumes": volumes}})
-    return not ports and not volumes
+        kept["deleted"] = True
+    elif not ports and not volumes and not kept.get("deleted"):
+        hand.keep(**{LET_GO: kept})
+        return True
+    elif was_asked:
+        what = ", ".join([*ports, *volumes]) or "it"
+        raise Failed(f"The server {hand.row.physical_id}, in whose place another is made, did not let go: {what}")
+    else:
+        _take_off(hand, ports, volumes)
+    hand.keep(**{LET_GO: {**kept, "asked": hand.stack.traversal}})
+    return False
 
 
 def server_takes_back(hand: Hand) -> bool:
-    """Whether a server has again what it let go. :raises Failed: it could not be had."""
+    """Whether a server has again what it let go. :raises Failed: it could not be had; the next action of the stack asks
+    once more."""
     kept = dict(hand.row.data[LET_GO])
     if kept.get("deleted"):
         raise Failed(f"The server {hand.row.physical_id} was deleted for another in its place")
     if _is_busy(hand):
         return False
-    lost = [port for port in kept.get("ports", []) if port not in {one["port_id"] for one in _ports(hand)}]
-    on = _volumes(hand)
-    off = {volume: device for volume, device in kept.get("volumes", {}).items() if volume not in on}
-    if not kept.get("asked"):
-        for address in kept.get("addresses", []):
+    there, on = _ports(hand), _volumes(hand)
+    lost = [port for port in kept["ports"] if port not in {one["port_id"] for one in there}]
+    off = {volume: device for volume, device in kept["volumes"].items() if volume not in on}
+    if "back" not in kept:
+        for address in kept["addresses"]:
             takes(hand, address)
-        for port in lost:
-            body: dict[str, Any] = {"interfaceAttachment": {"port_id": port}}
-            hand.call("compute", "POST", f"{SERVERS}/{hand.id}/os-interface", body, spoken=SPOKEN)
-        for volume, device in off.items():
-            body = {"volumeAttachment": {"volumeId": volume, "device": device}}
-            hand.call("compute", "POST", f"{SERVERS}/{hand.id}/os-volume_attachments", body, spoken=SPOKEN)
-        hand.keep(**{LET_GO: {**kept, "asked": True}})
-        return not lost and not off
-    if lost or off:
+    if not lost and not off:
+        return True
+    if kept.get("back") == hand.stack.traversal:
         names = ", ".join([*lost, *off])
-        hand.keep(**{LET_GO: {**kept, "asked": False}})
         raise Failed(f"What the server {hand.row.physical_id} had let go could not be put on it again: {names}")
-    return True
+    for port in lost:
+        body: dict[str, Any] = {"interfaceAttachment": {"port_id": port}}
+        hand.call("compute", "POST", f"{SERVERS}/{hand.id}/os-interface", body, spoken=SPOKEN)
+    for volume, device in off.items():
+        body = {"volumeAttachment": {"volumeId": volume, "device": device}}
+        hand.call("compute", "POST", f"{SERVERS}/{hand.id}/os-volume_attachments", body, spoken=SPOKEN)
+    hand.keep(**{LET_GO: {**kept, "back": hand.stack.traversal}})
+    return False
 
 
 def gives_up(hand: Hand, port_id: str) -> dict[str, Any] | None:
@@ -127,16 +131,28 @@ def _is_busy(hand: Hand) -> bool:
     return jobs.pending(hand.tx, f"server:{hand.row.physical_id}") is not None
 
 
-def _is_rid(hand: Hand, kept: Mapping[str, Any]) -> None:
-    """:raises Failed: what was asked for has ended, and something stayed."""
-    if kept.get("deleted"):
-        raise Failed(f"The server {hand.row.physical_id}, in whose place another is made, could not be deleted")
-    on = {one["port_id"] for one in _ports(hand)} | set(_volumes(hand))
-    stayed = [one for one in (*kept.get("ports", []), *kept.get("volumes", {})) if one in on]
-    if stayed:
-        # It may be asked for once more by the next update.
-        hand.drop(LET_GO)
-        raise Failed(f"It could not be taken off the server {hand.row.physical_id}: {', '.join(stayed)}")
+def _given_up(hand: Hand, held: Held) -> dict[str, Any]:
+    """What of what is held the server has, as :func:`server_takes_back` needs it; addresses go by that."""
+    there, on = _ports(hand), _volumes(hand)
+    wanted = _found(hand, "neutron.port", held.ports)
+    ports = [port["port_id"] for port in there if port["port_id"] in wanted]
+    having = [port for port in there if held.addresses & {ip["ip_address"] for ip in port["fixed_ips"]}]
+    addresses = [gives_up(hand, port["port_id"]) for port in having if port["port_id"] not in ports]
+    volumes = {volume: on[volume] for volume in _found(hand, "cinder.volume", held.volumes) if volume in on}
+    return {"ports": ports, "addresses": [one for one in addresses if one], "volumes": volumes}
+
+
+def _still(hand: Hand, kept: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The ports and volumes that are to go and are at the server."""
+    there, on = {one["port_id"] for one in _ports(hand)}, _volumes(hand)
+    return [one for one in kept["ports"] if one in there], [one for one in kept["volumes"] if one in on]
+
+
+def _take_off(hand: Hand, ports: Sequence[str], volumes: Sequence[str]) -> None:
+    for port in ports:
+        hand.call("compute", "DELETE", f"{SERVERS}/{hand.id}/os-interface/{part(port)}", spoken=SPOKEN)
+    for volume in volumes:
+        hand.call("compute", "DELETE", f"{SERVERS}/{hand.id}/os-volume_attachments/{part(volume)}", spoken=SPOKEN)
 
 
 def _ports(hand: Hand) -> Sequence[Mapping[str, Any]]:
