@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update as sql_update
 
 from tane.services.orchestration.reconcilers import deadlines
+from tane.services.orchestration.tables import stack as stack_table
 from tests.api.orchestration_support import at, begin, delete, hot, outputs, path, resources, show, stack, update
-from tests.support import ApiCloud
+from tests.support import ApiCloud, Caller
 
 N = "/network/v2.0"
 
@@ -295,3 +297,105 @@ def test_a_template_stands_for_the_resource_that_it_names(cloud: ApiCloud) -> No
     made = stack(cloud, mia, hot({"bed": {"type": "bed.yaml"}}, outputs=told), files={"bed.yaml": inner})
     [network] = mia.get(f"{N}/networks?project_id={mia.project_id}").json()["networks"]
     assert outputs(made) == {"got": network["id"]}
+def test_nothing_is_marked_as_unhealthy_while_its_stack_is_at_work(cloud: ApiCloud) -> None:
+    """It would be handled no more, and the stack wait for it till its time is over."""
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"one": value()}))
+    mia.put(path(mia, made), {"template": hot({"one": value(), "handle": HANDLE, "wait": WAIT})}, 202)
+    cloud.run_jobs()
+    told = mia.patch(path(mia, made, "/resources/one"), {"mark_unhealthy": True}, 409).json()["error"]
+    assert told["type"] == "ActionInProgress"
+    mia.post(path(mia, made, "/resources/handle/signal"), {}, 200)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_COMPLETE"
+    mia.patch(path(mia, made, "/resources/one"), {"mark_unhealthy": True}, 200)
+
+
+def nested_of(mia: Caller) -> dict[str, Any]:
+    [found] = [one for one in mia.get(at(mia, "/stacks?show_nested=1")).json()["stacks"] if one["parent"]]
+    return dict(found)
+
+
+def test_a_stack_is_turned_when_what_is_nested_in_it_is_at_rest(cloud: ApiCloud) -> None:
+    """What a nested stack has under way is not thrown away; nor is the root abandoned meanwhile, nor it alone."""
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"in": {"type": "in.yaml"}}), files={"in.yaml": hot({"first": value()})})
+    inner = nested_of(mia)
+    after = {**value(), "depends_on": "wait"}
+    mia.put(path(mia, inner), {"template": hot({"handle": HANDLE, "wait": WAIT, "after": after})}, 202)
+    cloud.run_jobs()
+    mia.delete(path(mia, made, "/abandon"), 409)
+    refused = mia.delete(path(mia, inner, "/abandon"), 400).json()["error"]
+    assert "nested in another" in refused["message"]
+    mia.post(path(mia, made, "/actions"), {"suspend": None}, 200)
+    cloud.run_jobs()
+    assert nested_of(mia)["stack_status"] == "UPDATE_IN_PROGRESS"
+    mia.post(path(mia, inner, "/resources/handle/signal"), {}, 200)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "SUSPEND_COMPLETE"
+    assert nested_of(mia)["stack_status"] == "SUSPEND_COMPLETE"
+    assert resources(mia, inner)["after"]["resource_status"] == "SUSPEND_COMPLETE"
+    mia.delete(path(mia, made, "/abandon"), 200)
+    assert mia.get(at(mia, "/stacks?show_nested=1")).json()["stacks"] == []
+
+
+def test_what_a_nested_stack_left_unmade_is_made_by_the_next_update(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    files = {"in.yaml": hot({"first": value()})}
+    made = stack(cloud, mia, hot({"in": {"type": "in.yaml"}}), files=files)
+    inner = nested_of(mia)
+    broken = hot({"first": value(), "bad": value(fail=True), "more": {**value(), "depends_on": "bad"}})
+    assert update(cloud, mia, inner, broken)["stack_status"] == "UPDATE_FAILED"
+    mia.post(path(mia, made, "/actions"), {"check": None}, 201)
+    cloud.run_jobs()
+    assert update(cloud, mia, made, hot({"in": {"type": "in.yaml"}}), files=files)["stack_status"] == "UPDATE_COMPLETE"
+    assert set(resources(mia, inner)) == {"first"}
+
+
+def test_a_stack_of_which_no_plan_can_be_made_is_shown_and_deleted(cloud: ApiCloud) -> None:
+    """A type of it went with a release."""
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"one": value()}))
+    gone = {"template": hot({"one": {"type": "OS::Gone::Type"}}), "files": {}, "environment": {}}
+    with cloud.core.db.write() as tx:
+        tx.execute(sql_update(stack_table).values(source=gone))
+    cloud.core.memory.pop("orchestration.plans", None)
+    assert show(mia, "rose", made["id"])["stack_status"] == "CREATE_COMPLETE"
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_a_quota_goes_with_its_stack_also_when_its_project_is_gone(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    project = admin.post("/identity/v3/projects", {"project": {"name": "meadow"}}, 201).json()["project"]["id"]
+    made = stack(cloud, admin, hot({"limit": res("OS::Nova::Quota", project=project, cores=3)}))
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    admin.delete(f"/identity/v3/projects/{project}")
+    assert delete(cloud, admin, made)["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_parameters_that_are_immutable_keep_their_values(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    declared = {"word": {"type": "string", "immutable": True, "default": "a"}}
+    template = hot({"one": value({"get_param": "word"})}, parameters=declared)
+    made = stack(cloud, mia, template)
+    for method, below in (("PUT", ""), ("PUT", "/preview"), ("PATCH", "")):
+        body = {"template": template, "parameters": {"word": "b"}}
+        told = mia.request(method, path(mia, made, below), json=body, expect=400).json()["error"]
+        assert told["type"] == "ImmutableParameterModified" and "word" in told["message"]
+    assert update(cloud, mia, made, template, parameters={"word": "a"})["stack_status"] == "UPDATE_COMPLETE"
+
+
+def test_what_environments_ask_for_and_is_not_done_is_refused(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    late = {"resource_registry": {"resources": {"one": {"hooks": ["pre-create", "post-create"]}}}}
+    for environment, word in ((late, "post-create"), ({"event_sinks": [{"type": "zaqar-queue"}]}, "event_sinks")):
+        told = begin(mia, hot({"one": value()}), expect=400, environment=environment)["error"]
+        assert told["type"] == "StackValidationFailed" and word in told["message"]
+
+
+def test_states_that_a_list_is_asked_for_are_whole(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    stack(cloud, mia, hot({"one": value(fail=True)}), "failed")
+    stack(cloud, mia, hot({"one": value()}), "well")
+    asked = "/stacks?stack_status=CREATE_COMPLETE&stack_status=UPDATE_FAILED"
+    assert [one["stack_name"] for one in mia.get(at(mia, asked)).json()["stacks"]] == ["well"]

@@ -17,7 +17,10 @@ from tane.core import Core
 from tane.jobs import testing
 from tane.jobs.runner import Runner
 from tane.jobs.testing import Scenario
+from tane.services.compute.domain import flavors
 from tane.services.identity import interface as identity
+from tane.services.image import interface as images
+from tane.services.network import interface as network
 from tane.services.object import interface as objects
 from tane.services.orchestration.domain import snapshots, stacks
 from tane.services.orchestration.domain.plans import Source
@@ -56,6 +59,8 @@ class World:
         given = identity.Delegation(user, project)
         self.ctx: Context = identity.acting(core, given, "req-1")
         self.stack_id = ""
+        self.first = ""
+        """The server that the operation under test is to replace."""
 
     def _admin(self) -> str:
         from tane.services.identity.tables import user
@@ -69,8 +74,32 @@ class World:
     def create(self, what: Source, **more: Any) -> None:
         self.stack_id = stacks.create(self.core, self.ctx, "rose", Wanted(source=what, **more)).id
 
-    def update(self, what: Source) -> None:
-        stacks.update(self.core, self.ctx, self.stack_id, "rose", Wanted(source=what))
+    def update(self, what: Source, **more: Any) -> None:
+        stacks.update(self.core, self.ctx, self.stack_id, "rose", Wanted(source=what, **more))
+
+    async def garden(self) -> None:
+        """What servers are made of."""
+        with self.core.db.write() as tx:
+            image = {"name": "disk", "disk_format": "raw", "container_format": "bare", "properties": {}}
+            image_id = images.create_image(tx, self.core, self.ctx, **image)
+        path = images.scratch_path(self.core, image_id)
+        path.write_bytes(b"an image")
+        await images.store_file(self.core, image_id, path)
+        size = {"ram": 64, "vcpus": 1, "disk": 1, "ephemeral": 0, "swap": 0}
+        flavors.create(
+            self.core,
+            {"id": "tiny", "name": "tiny", **size, "rxtx_factor": 1.0, "is_public": True, "description": None},
+        )
+
+    def servers(self) -> list[str]:
+        listed = inside.call(self.core, self.ctx, "compute", "GET", "/v2.1/servers")["servers"]
+        return [one["id"] for one in listed]
+
+    def has(self) -> tuple[str, str]:
+        """The servers that have the port and the volume of the stack."""
+        [port] = inside.call(self.core, self.ctx, "network", "GET", "/v2.0/ports", query={"name": "p"})["ports"]
+        [disk] = inside.call(self.core, self.ctx, "volume", "GET", "/v3/volumes/detail")["volumes"]
+        return port["device_id"], ",".join(one["server_id"] for one in disk["attachments"])
 
     def row(self) -> Any:
         with self.core.db.read() as tx:
@@ -81,11 +110,12 @@ class World:
             return tx.all(select(stack_resource))
 
     def there(self) -> set[str]:
-        """Ids of the networks and volumes that there are, and the name of the container."""
+        """Ids of the networks, volumes and servers that there are, and the name of the container."""
         networks = inside.call(self.core, self.ctx, "network", "GET", "/v2.0/networks")["networks"]
         volumes = inside.call(self.core, self.ctx, "volume", "GET", "/v3/volumes")["volumes"]
         bed = objects.container(self.core, self.ctx.project_id, "bed")
-        return {one["id"] for one in (*networks, *volumes)} | ({"bed"} if bed is not None else set())
+        ids = {one["id"] for one in (*networks, *volumes)} | set(self.servers())
+        return ids | ({"bed"} if bed is not None else set())
 
     def backups(self) -> set[str]:
         listed = inside.call(self.core, self.ctx, "volume", "GET", "/v3/backups")["backups"]
@@ -171,6 +201,56 @@ async def replace(world: World) -> None:
     world.update(source(net=NET, disk=disk(availability_zone="nova")))
 
 
+def web(word: str) -> Source:
+    """A server with a port and a volume that no other can have beside it."""
+    port = {"network": {"get_resource": "net"}, "name": "p"}
+    server = {"image": "disk", "flavor": "tiny", "networks": [{"port": {"get_resource": "port"}}], "user_data": word}
+    plug = {"instance_uuid": {"get_resource": "web"}, "volume_id": {"get_resource": "bulk"}}
+    return source(
+        net=NET,
+        sub={"type": "OS::Neutron::Subnet", "properties": {"network": {"get_resource": "net"}, "cidr": "10.1.0.0/24"}},
+        port={"type": "OS::Neutron::Port", "properties": port},
+        web={"type": "OS::Nova::Server", "properties": server},
+        bulk={"type": "OS::Cinder::Volume", "properties": {"size": 1}},
+        plug={"type": "OS::Cinder::VolumeAttachment", "properties": plug},
+    )
+
+
+async def replace_server(world: World) -> None:
+    await world.garden()
+    world.create(web("a"))
+    await world.settle()
+    assert world.row().status == "COMPLETE", world.row().reason
+    [world.first] = world.servers()
+    world.update(web("b"), disable_rollback=False)
+
+
+def handed_on(world: World) -> None:
+    """The new server has all that the old one had."""
+    ended(world)
+    assert (world.row().action, world.row().status) == ("UPDATE", "COMPLETE"), world.row().reason
+    [new] = world.servers()
+    assert new != world.first and world.has() == (new, new)
+
+
+def given_back(world: World) -> None:
+    """The old server has again all that it had."""
+    ended(world)
+    assert (world.row().action, world.row().status) == ("ROLLBACK", "COMPLETE"), world.row().reason
+    assert world.servers() == [world.first] and world.has() == (world.first, world.first)
+
+
+def one_has_all(world: World) -> None:
+    """What was complete by the time that its job failed stays."""
+    (handed_on if world.row().action == "UPDATE" else given_back)(world)
+
+
+def somebody_has(world: World) -> None:
+    """Where also the way back failed: nothing is left over, and the next update finds all."""
+    ended(world)
+    assert set(world.servers()) <= {row.physical_id for row in world.rows()}
+
+
 async def take_out(world: World) -> None:
     await made(world)
     world.update(source(net=NET))
@@ -235,6 +315,8 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
     "update in place": ("update_resource", update_in_place, complete("net", "disk"), ended),
     "replace": ("update_resource", replace, complete("net", "disk"), ended),
     "replace by a new one": ("create_resource", replace, complete("net", "disk"), ended),
+    "replace a server": ("create_resource", replace_server, handed_on, one_has_all),
+    "move a volume": ("update_resource", replace_server, handed_on, somebody_has),
     "take out": ("delete_resource", take_out, complete("net"), ended),
     "delete": ("delete_resource", delete, gone, gone_or_told),
     "check": ("turn_resource", check, complete("net", "disk"), ended),
@@ -248,7 +330,8 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
 
 
 CONTAINERS = ("create a container", "delete a container")
-BY_NIGHT = (*CONTAINERS, "snapshot", "restore", "delete a snapshot", "delete with snapshots")
+SERVERS = ("replace a server", "move a volume")
+BY_NIGHT = (*CONTAINERS, *SERVERS, "snapshot", "restore", "delete a snapshot", "delete with snapshots")
 """What waits for hosts at length."""
 
 
@@ -257,7 +340,13 @@ def some(*nightly: str) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.nightly) if name in nightly else name for name in CASES]
 
 
-ALL_BUT_LONGEST, SHORT = some("delete with snapshots", *CONTAINERS), some(*BY_NIGHT)
+ALL_BUT_LONGEST, SHORT = some("delete with snapshots", *CONTAINERS, *SERVERS), some(*BY_NIGHT)
+
+
+@pytest.fixture(autouse=True)
+def ports_are_plugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but jobs runs here: no host follows the network that is wanted."""
+    monkeypatch.setattr(network, "ports_settled", lambda tx, server_id: {})
 
 
 def scenario(name: str, new_core: Callable[[], Core], *, lost: bool = False) -> Scenario:

@@ -29,12 +29,10 @@ def wish(request: Request) -> Wish:
         column = FILTERS.get(name)
         if column is not None and value:
             filters.setdefault(column, []).append(value)
-    for state in request.params("stack_status"):
-        action, _, status = state.partition("_")
-        filters.setdefault("action", []).append(action)
-        filters.setdefault("status", []).append(status)
+    states = [state.partition("_") for state in request.params("stack_status")]
     return Wish(
         filters=filters,
+        states=[(action, status) for action, _, status in states],
         tags={name: _tags(request, name) for name in TAGS},
         sort=_sort(request),
         marker=request.param("marker") or None,

@@ -13,7 +13,7 @@ from tane.services.orchestration.domain import deciding, drift, engine, nested, 
 from tane.services.orchestration.domain.common import FAILED, require
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Source
-from tane.services.orchestration.domain.stacks import like, may_update
+from tane.services.orchestration.domain.stacks import like, may_update, refuse_immutable
 from tane.services.orchestration.domain.validation import Looked
 from tane.services.orchestration.resources.base import Failed
 from tane.services.orchestration.store import resources
@@ -51,6 +51,7 @@ def of_update(
         row = require(tx, ctx, stack_id, name)
         may_update(row)
         plan = validation.plan_for(core, ctx, row, source)
+        refuse_immutable(tx, core, row, plan)
         hidden = engine.secrets(tx, core, row)
         there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
         failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]

@@ -66,6 +66,12 @@ class ActionInProgress(Conflict):
     """The stack has something else to do."""
 
 
+def refuse_busy(stack: Row[Any]) -> None:
+    """:raises ActionInProgress: something is done with a stack."""
+    if stack.status == IN_PROGRESS:
+        raise ActionInProgress(f"Stack {stack.name} already has an action ({stack.action}) in progress.")
+
+
 class RequestLimitExceeded(BadRequest):
     """A limit of stacks, resources or bytes."""
 

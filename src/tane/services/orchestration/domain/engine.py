@@ -8,7 +8,7 @@ it. A job that ends calls :func:`advance` in its last transaction; nothing watch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -172,12 +172,22 @@ def stop(tx: Tx, stack_id: str) -> None:
 
 def _take_back_replaced(tx: Tx, stack_id: str) -> None:
     """A rollback goes back to those that were replaced, as long as they are there."""
-    rows = {row.id: row for row in resources.of_stack(tx, stack_id)}
-    for row in rows.values():
-        old = rows.get(row.replaces or "")
-        if row.current and old is not None and old.status == COMPLETE and old.action != "DELETE" and not old.working:
+    rows = resources.of_stack(tx, stack_id)
+    for row in rows:
+        old = next(replaced(row, rows), None) if row.current else None
+        if old is not None:
             resources.change(tx, row.id, current=False)
             resources.change(tx, old.id, current=True)
+
+
+def replaced(row: Row[Any], rows: Sequence[Row[Any]]) -> Iterator[Row[Any]]:
+    """Those in whose place a resource came, the last one first, that are well and not about to go."""
+    by_id = {one.id: one for one in rows}
+    old = by_id.get(row.replaces or "")
+    while old is not None:
+        if old.status == COMPLETE and old.action not in ("INIT", "DELETE") and not old.working:
+            yield old
+        old = by_id.get(old.replaces or "")
 
 
 def _add_missing(tx: Tx, core: Core, stack: Row[Any], adopted: Mapping[str, Any]) -> None:
@@ -434,7 +444,8 @@ def deleted(tx: Tx, core: Core, row: Row[Any]) -> None:
 def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:
     """Let a job handle a resource of the plan."""
     by = ByOwner(stack.request_id, stack.user_id, stack.project_id)
-    order = CREATE_RESOURCE if row.action == "INIT" else UPDATE_RESOURCE
+    # One that is to come in the place of another may not be needed any more: that may be what is wanted again.
+    order = CREATE_RESOURCE if row.action == "INIT" and row.replaces is None else UPDATE_RESOURCE
     resources.change(tx, row.id, traversal=stack.traversal, working=True)
     jobs.enqueue(tx, order, ResourceParams(row.id, stack.traversal), resource=job_of(row.id), by=by)
 

@@ -143,6 +143,10 @@ class Hand:
         """Add to what the type keeps."""
         self.change(data={**self.row.data, **values})
 
+    def drop(self, name: str) -> None:
+        """Take something out of what the type keeps."""
+        self.change(data={key: value for key, value in self.row.data.items() if key != name})
+
     def change(self, **values: Any) -> None:
         """Change columns of the resource's row. :raises RequestLimitExceeded: those of the project are too long."""
         if any(name in values for name in WEIGHED):

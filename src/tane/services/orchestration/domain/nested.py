@@ -112,7 +112,8 @@ def update(hand: Hand, source: Source) -> None:
 
 
 def turn(hand: Hand, action: str) -> None:
-    """Begin to delete, check, suspend or resume the nested stack; nothing when it is gone or does so already.
+    """Begin to delete, check, suspend or resume the nested stack; nothing when it is gone or does so already. What it
+    has under way is not thrown away by that, but by a deletion: it is turned when it is at rest (:func:`turned`).
 
     Its author stays who he is: users may have sent it another source. What he can not delete is deleted with the rights
     of who deletes here.
@@ -120,10 +121,24 @@ def turn(hand: Hand, action: str) -> None:
     child = child_of(hand)
     if child is None or child.deleted or (child.action == action and child.status == "IN_PROGRESS"):
         return
+    if action != "DELETE" and child.status == IN_PROGRESS:
+        hand.keep(turns=action)
+        return
     values = {"request_id": hand.stack.request_id}
     if action == "DELETE":
         values["asked_by"] = hand.stack.asked_by or hand.stack.delegation
     engine.begin(hand.tx, hand.core, child.id, action, **values)
+
+
+def turned(hand: Hand) -> bool:
+    """Whether the nested stack is turned; begins that where it was busy till now. :raises Failed: it is not."""
+    if "turns" not in hand.row.data:
+        return is_done(hand)
+    if not is_busy(hand.tx, hand.row):
+        action = hand.row.data["turns"]
+        hand.drop("turns")
+        turn(hand, action)
+    return False
 
 
 def is_done(hand: Hand) -> bool:
@@ -152,15 +167,15 @@ def can_mend(tx: Tx, row: Any) -> bool:
 
 
 def ails(tx: Tx, row: Any) -> bool:
-    """Whether something in the nested stack of a resource, or deeper, was marked as unhealthy: an update goes down to
-    replace that, though its template says nothing else."""
+    """Whether something in the nested stack of a resource, or deeper, was marked as unhealthy, or never made: an update
+    goes down to that, though its template says nothing else."""
     child, level = of_resource(tx, row), list[str]()
     if child is not None and not child.deleted and child.action != "DELETE":
         level = [child.id]
     for _ in range(MOST_DEPTH):
         if not level:
             break
-        if resources.any_marked(tx, level):
+        if resources.any_lacking(tx, level):
             return True
         level = [one.id for one in health.below(tx, level)]
     return False

@@ -78,7 +78,7 @@ def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
     whole = []
     if asked.environment:
         with placed(None, asked.environment):
-            whole = [read_environment(asked.environment)]
+            whole = [_sent_environment(asked.environment)]
     if asked.environment_files:
         if len(asked.environment_files) > MOST_ENVIRONMENTS:
             raise BadRequest(f"There are at most {MOST_ENVIRONMENTS} environment files.")
@@ -94,7 +94,33 @@ def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
 
 def _environment_file(name: str, text: str) -> Environment:
     with placed(None, text, within=name):
-        return read_environment(text)
+        return _sent_environment(text)
+
+
+def _sent_environment(text: str | Mapping[str, Any]) -> Environment:
+    """:raises StackValidationFailed: it says what is not done here, and would be waited for in vain."""
+    found = read_environment(text)
+    if found.event_sinks:
+        raise StackValidationFailed(
+            "event_sinks: events are sent nowhere: there are no queues (Zaqar).", path="event_sinks", of_template=False
+        )
+    path = _late_hook(found.resource_registry, "resource_registry")
+    if path is not None:
+        words = f"{path}: hooks after a step (post-create, post-update, post-delete) are not done yet."
+        raise StackValidationFailed(words, path=path, of_template=False)
+    return found
+
+
+def _late_hook(registry: Mapping[str, Any], path: str) -> str | None:
+    for key, value in registry.items():
+        below = f"{path}.{key}"
+        if key == "hooks":
+            named = [value] if isinstance(value, str) else value
+            if any(str(one).startswith("post-") for one in named):
+                return below
+        elif isinstance(value, Mapping) and (found := _late_hook(value, below)) is not None:
+            return found
+    return None
 
 
 def _with_files(environment: dict[str, Any], template: Template) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tane.services.orchestration.domain.common import (
     ActionInProgress,
     missing_resource,
     record,
+    refuse_busy,
     require,
 )
 from tane.services.orchestration.domain.hand import Hand
@@ -29,12 +30,11 @@ from tane.services.orchestration.domain.values import plain
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
+from tane.services.orchestration.template.environments import HOOKS
 from tane.web import inside
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotFound
 from tane.web.inside import part
-
-HOOKS = ("pre-create", "pre-update", "pre-delete", "post-create", "post-update", "post-delete")
 
 
 @dataclass
@@ -270,7 +270,10 @@ def clear_hook(tx: Tx, stack: Row[Any], row: Row[Any], hook: str) -> None:
 
 
 def mark(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, *, unhealthy: bool, reason: str) -> None:
-    """Mark a resource as not well, so that the next update replaces it, or take that back."""
+    """Mark a resource as not well, so that the next update replaces it, or take that back.
+
+    :raises ActionInProgress: something is done with its stack.
+    """
     with core.db.write() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
         row = resources.named(tx, stack.id, name) or resources.by_physical_id(tx, stack.id, name)
@@ -278,6 +281,8 @@ def mark(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, *,
             raise missing_resource(name, stack.name)
         if row.action == "DELETE" or row.working:
             raise BadRequest(f"Resource {row.name} has an action in progress.", type="ActionNotComplete")
+        # What was handled would be handled no more, and the stack would wait for it.
+        refuse_busy(stack)
         if not unhealthy and not (row.action == "CHECK" and row.status == FAILED):
             return
         reason = reason or ("marked unhealthy by user" if unhealthy else "marked healthy by user")

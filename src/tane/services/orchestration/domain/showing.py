@@ -17,8 +17,9 @@ from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import stacks
 from tane.services.orchestration.store.stacks import Selection
+from tane.services.orchestration.template import TemplateError
 from tane.web.context import Context
-from tane.web.errors import NotFound
+from tane.web.errors import ApiError, NotFound
 
 HIDDEN_TAGS = ("data-processing-cluster",)
 
@@ -27,6 +28,7 @@ class Wish(msgspec.Struct, kw_only=True):
     """Which stacks, in what order."""
 
     filters: Mapping[str, Sequence[str]]
+    states: Sequence[tuple[str, str]]
     tags: Mapping[str, Sequence[str]]
     sort: Sequence[tuple[str, bool]]
     marker: str | None
@@ -43,6 +45,7 @@ def index(core: Core, ctx: Context, wish: Wish) -> tuple[list[Row[Any]], dict[st
     selection = Selection(
         project_id=None if wish.everywhere else ctx.project_id,
         filters=wish.filters,
+        states=wish.states,
         tags=wish.tags,
         deleted=wish.deleted,
         nested=wish.nested,
@@ -68,9 +71,12 @@ def one(core: Core, ctx: Context, stack_id: str, name: str) -> tuple[Row[Any], d
 
 
 def details(core: Core, ctx: Context, row: Row[Any], *, values: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Parameters and outputs of a stack."""
+    """Parameters and outputs of a stack; none where they cannot be told any more, as of a type that went."""
     with core.db.read() as tx:
-        plan = engine.plan_of(tx, core, row)
+        try:
+            plan = engine.plan_of(tx, core, row)
+        except (ApiError, TemplateError):
+            return {}, []
         if not values or row.deleted:
             return parameters(plan, row), []
         return parameters(plan, row), resolving.shown(tx, core, ctx, row)

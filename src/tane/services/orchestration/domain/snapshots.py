@@ -18,6 +18,7 @@ from tane.services.orchestration.domain.common import (
     RequestLimitExceeded,
     StackValidationFailed,
     new_id,
+    refuse_busy,
     require,
 )
 from tane.services.orchestration.domain.stacks import NO_DESCRIPTION, may_update
@@ -51,8 +52,7 @@ def create(core: Core, ctx: Context, stack_id: str, name: str, wanted: str | Non
     snapshot_id = ahead.drawn("snapshot", new_id)
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        if row.status == IN_PROGRESS:
-            raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
+        refuse_busy(row)
         if row.parent_id is not None:
             raise BadRequest("Snapshots of a stack that is nested in another are not supported.", type="NotSupported")
         _refuse_unwell(tx, row)

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
+from tane.db import Tx
 from tane.services.orchestration.domain import adoption, ahead, drift, engine, guests, masking, rights, validation
 from tane.services.orchestration.domain.adoption import Entry
 from tane.services.orchestration.domain.common import (
@@ -20,13 +21,15 @@ from tane.services.orchestration.domain.common import (
     StackExists,
     missing_stack,
     new_id,
+    refuse_busy,
     require,
 )
-from tane.services.orchestration.domain.plans import Source
+from tane.services.orchestration.domain.plans import Plan, Source
 from tane.services.orchestration.domain.validation import Looked, Named
 from tane.services.orchestration.store import resources, snapshots, stacks
+from tane.services.orchestration.template import TemplateError
 from tane.web.context import Context
-from tane.web.errors import BadRequest
+from tane.web.errors import ApiError, BadRequest
 
 NO_DESCRIPTION = "No description"
 
@@ -158,6 +161,7 @@ def update(core: Core, ctx: Context, stack_id: str, name: str, wanted: Wanted) -
         row = require(tx, ctx, stack_id, name)
         may_update(row)
         plan = validation.plan_for(core, ctx, row, wanted.source)
+        refuse_immutable(tx, core, row, plan)
         validation.look(core, ctx, like(row, wanted.source), plan)
     values: dict[str, Any] = {"source": msgspec.to_builtins(wanted.source)}
     if wanted.disable_rollback is not None:
@@ -199,6 +203,21 @@ def may_update(row: Row[Any]) -> None:
         raise BadRequest("Updating a stack when it is deleting is not supported.", type="NotSupported")
 
 
+def refuse_immutable(tx: Tx, core: Core, row: Row[Any], plan: Plan) -> None:
+    """:raises BadRequest: parameters get other values that are declared not to."""
+    try:
+        before = engine.plan_of(tx, core, row).parameters
+    except (ApiError, TemplateError):
+        # Of what was before nobody can tell any more what it was.
+        return
+    declared = plan.template.parameters
+    now = plan.parameters.items()
+    names = [name for name, value in now if declared[name].immutable and name in before and before[name] != value]
+    if names:
+        words = f"The following parameters are immutable and may not be updated: {', '.join(names)}"
+        raise BadRequest(words, type="ImmutableParameterModified")
+
+
 def like(row: Row[Any], source: Source) -> Named:
     """A stack as it would be by another source."""
     environment = source.given()
@@ -221,8 +240,7 @@ def turn(core: Core, ctx: Context, stack_id: str, name: str, action: str) -> Non
     """Check, suspend or resume. :raises ActionInProgress:"""
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        if row.status == IN_PROGRESS:
-            raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
+        refuse_busy(row)
         engine.begin(tx, core, stack_id, action, request_id=ctx.request_id)
 
 
@@ -252,16 +270,25 @@ def cancel(core: Core, ctx: Context, stack_id: str, name: str, *, roll_back: boo
 
 @ahead.writes
 def abandon(core: Core, ctx: Context, stack_id: str, name: str) -> Mapping[str, Any]:
-    """Forget a stack and leave what it made. Returns what is needed to adopt it again."""
+    """Forget a stack, with those nested in it, and leave what it made. Returns what is needed to adopt it again.
+
+    :raises BadRequest: it is nested in another. :raises ActionInProgress: something is done with it or below.
+    """
     with core.db.read() as tx:
-        seen = require(tx, ctx, stack_id, name)
+        row = require(tx, ctx, stack_id, name)
+        if row.parent_id is not None:
+            raise BadRequest("Abandoning a stack that is nested in another is not supported.", type="NotSupported")
+        seen = {one.id: one.traversal for one in stacks.of_root(tx, row.id)}
         # All of it is read before the cloud's one writer is held.
-        found = adoption.left(tx, seen)
+        found = adoption.left(tx, row)
     with core.db.write() as tx:
         row = require(tx, ctx, stack_id, name)
-        if IN_PROGRESS in (row.status, seen.status) or row.traversal != seen.traversal:
-            raise ActionInProgress(f"Stack {row.name} already has an action ({row.action}) in progress.")
-        for one in stacks.of_root(tx, row.root_id):
+        whole = stacks.of_root(tx, row.id)
+        for one in whole:
+            refuse_busy(one)
+        if {one.id: one.traversal for one in whole} != seen:
+            raise ActionInProgress(f"Stack {row.name} was changed meanwhile.")
+        for one in whole:
             left = resources.of_stack(tx, one.id)
             guests.gone(tx, core, left)
             for resource in left:

@@ -24,6 +24,7 @@ from tane.services.orchestration.domain.common import (
     record,
 )
 from tane.services.orchestration.domain.hand import Hand
+from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.orders import ResourceParams
 from tane.services.orchestration.resources.base import Errand, Failed, Kind, Told, Wait
 from tane.services.orchestration.store import resources, stacks
@@ -49,6 +50,8 @@ A = ParamSpec("A")
 T = TypeVar("T")
 P = TypeVar("P", bound=ResourceParams)
 FOREVER = float("inf")
+CONFLICTS = 9
+"""So often what something stands in the way of is tried again, with growing pauses: about a minute."""
 LOOKS_AT_ONCE = 3
 """So often what is awaited, but has no job, is looked at again without a pause: the job may just have ended."""
 
@@ -101,7 +104,11 @@ def _told(run: Run[P], word: str, text: str) -> str:
         stack = None if row is None else stacks.get(tx, row.stack_id)
         if row is None or stack is None:
             return f"{word}: {text}"
-        return engine.masked(tx, run.core, stack, f"{word}: resources.{row.name}: {text}")
+        try:
+            return engine.masked(tx, run.core, stack, f"{word}: resources.{row.name}: {text}")
+        except (ApiError, TemplateError):
+            # Which values are hidden nothing but the plan knows.
+            return f"{word}: resources.{row.name}"
 
 
 @ahead.writes
@@ -121,21 +128,33 @@ def _act(
         except rights.NoRights as error:
             author, why = None, error
         else:
-            plan = engine.plan_of(tx, core, stack)
+            plan = _plan(tx, core, stack, deletes)
             if looks is not None:
                 looks(Hand(core, tx, author, stack, row, plan, row.properties))
     try:
         if author is not None:
-            return _as(run, work, stack, author)
+            return _as(run, work, stack, author, deletes)
     except Forbidden as error:
         why = error
     asker = rights.asker(core, stack, request_id) if deletes else None
     if asker is None:
         raise why
-    return _as(run, work, stack, asker, lent=True)
+    return _as(run, work, stack, asker, deletes, lent=True)
 
 
-def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context, *, lent: bool = False) -> T | None:
+def _plan(tx: Tx, core: Core, stack: Row[Any], deletes: bool) -> Plan | None:
+    """What is deleted needs none: that goes also where none can be made any more, as a type went with a release."""
+    try:
+        return engine.plan_of(tx, core, stack)
+    except (ApiError, TemplateError):
+        if not deletes:
+            raise
+        return None
+
+
+def _as(
+    run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context, deletes: bool, *, lent: bool = False
+) -> T | None:
     """``seen``: the stack as it was when it was asked who ``ctx`` is; ``lent``: not its author."""
     core = run.core
     with core.db.write() as tx:
@@ -145,7 +164,7 @@ def _as(run: Run[P], work: Callable[[Hand], T], seen: Row[Any], ctx: Context, *,
             return None
         if stack is None:
             raise Retry("the stack has another author by now", 0.0)
-        plan = engine.plan_of(tx, core, stack)
+        plan = _plan(tx, core, stack, deletes)
         with core.db.joining(tx):
             leaves = lent and bool(row.declared.get(engine.ADOPTED))
             return work(Hand(core, tx, ctx, stack, row, plan, row.properties, lent=lent, leaves=leaves))

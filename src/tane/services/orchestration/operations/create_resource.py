@@ -23,6 +23,7 @@ from tane.services.orchestration.operations.common import (
     put_down,
     until_ready,
 )
+from tane.services.orchestration.operations.taking_over import clear
 from tane.services.orchestration.orders import CREATE_RESOURCE, ResourceParams
 from tane.services.orchestration.resources.base import Failed, Kind
 from tane.services.orchestration.store import resources
@@ -30,7 +31,8 @@ from tane.services.orchestration.store import resources
 
 async def make(run: Run[ResourceParams]) -> dict[str, Any]:
     """Recorded with its id in the transaction that makes it: between the two nothing can get lost. What is ready at
-    once is complete in the same."""
+    once is complete in the same. Those in whose place it comes let go before that what it may need."""
+    is_clear = False
 
     def work(hand: Hand) -> str:
         assert hand.plan is not None
@@ -42,6 +44,8 @@ async def make(run: Run[ResourceParams]) -> dict[str, Any]:
             return "end"
         if pause_at(hand, "pre-create", "CREATE"):
             return "held"
+        if hand.row.replaces is not None and not is_clear:
+            return "clear"
         hand.adopted = _brought(hand)
         becomes(hand, "CREATE" if hand.adopted is None else "ADOPT", IN_PROGRESS)
         kind = _made(hand)
@@ -54,6 +58,10 @@ async def make(run: Run[ResourceParams]) -> dict[str, Any]:
         return "end"
 
     found = await act(run, work, looks=functools.partial(look, hook="pre-create"))
+    if found == "clear":
+        await clear(run)
+        is_clear = True
+        found = await act(run, work, looks=functools.partial(look, hook="pre-create"))
     if found == "held":
         raise held(run.params.resource_id)
     return {"go": found == "wait"}

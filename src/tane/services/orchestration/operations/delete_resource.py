@@ -9,6 +9,7 @@ from tane.services.orchestration.domain import engine, guests
 from tane.services.orchestration.domain.common import COMPLETE, IN_PROGRESS, record
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
+    CONFLICTS,
     Away,
     act,
     becomes,
@@ -23,9 +24,6 @@ from tane.services.orchestration.operations.common import (
 from tane.services.orchestration.orders import DELETE_RESOURCE, ResourceParams
 from tane.services.orchestration.resources.base import Wait
 from tane.services.orchestration.store import resources
-
-CONFLICTS = 9
-"""So often a deletion that something stands in the way of is tried again, with growing pauses: about a minute."""
 
 
 def _is_left(hand: Hand) -> bool:
@@ -81,6 +79,8 @@ def _forget(hand: Hand) -> None:
         reason = "left where it is: who adopted it may not delete it"
     record(hand.tx, hand.stack.id, hand.row, "DELETE", COMPLETE, reason)
     guests.gone(hand.tx, hand.core, [hand.row])
+    if hand.row.replaces is not None:
+        resources.inherit(hand.tx, hand.row)
     resources.remove(hand.tx, hand.row.id)
     engine.deleted(hand.tx, hand.core, hand.row)
 

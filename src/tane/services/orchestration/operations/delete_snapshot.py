@@ -14,8 +14,7 @@ from tane.jobs import Operation, Permanent, Retry, Run, Step
 from tane.services.identity import interface as identity
 from tane.services.orchestration.domain import ahead, engine, saved
 from tane.services.orchestration.domain.common import FAILED, IN_PROGRESS
-from tane.services.orchestration.operations.common import LOOKS_AT_ONCE
-from tane.services.orchestration.operations.delete_resource import CONFLICTS
+from tane.services.orchestration.operations.common import CONFLICTS, LOOKS_AT_ONCE
 from tane.services.orchestration.orders import DELETE_SNAPSHOT, SnapshotParams
 from tane.services.orchestration.resources.base import Failed
 from tane.services.orchestration.store import snapshots, stacks

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any
+
+from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.jobs import Operation, Run, Step
@@ -23,8 +26,9 @@ from tane.services.orchestration.operations.common import (
     put_down,
     until_ready,
 )
+from tane.services.orchestration.operations.taking_over import regain
 from tane.services.orchestration.orders import CREATE_RESOURCE, DELETE_RESOURCE, UPDATE_RESOURCE, ResourceParams
-from tane.services.orchestration.resources.base import Failed, Replace
+from tane.services.orchestration.resources.base import LET_GO, Failed, Replace
 from tane.services.orchestration.store import resources
 
 
@@ -37,14 +41,19 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         if not row.working:
             return "end"
         if row.action == "UPDATE" and row.status == IN_PROGRESS:
-            return "change"
+            return "regain" if LET_GO in row.data else "change"
         if is_stale(hand, run.params) or row.name not in plan.resources:
             put_down(hand)
+            return "end"
+        if row.action == "INIT":
+            if not _goes_back(hand):
+                _anew(hand)
             return "end"
         if pause_at(hand, "pre-update", "UPDATE"):
             return "held"
         if row.status == FAILED and row.physical_id is None:
-            _anew(hand)
+            if not _goes_back(hand):
+                _anew(hand)
             return "end"
         changed = {}
         if not deciding.is_outside(plan, row):
@@ -59,9 +68,9 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
             return "end"
         if mends:
             hand.change(declared={**row.declared, "digest": CHANGED_INSIDE})
-        if way == "update":
+        if way == "update" or LET_GO in row.data:
             becomes(hand, "UPDATE", IN_PROGRESS)
-            return "change"
+            return "regain" if LET_GO in row.data else "change"
         _adopt(hand)
         hand.change(working=False, status=COMPLETE)
         engine.handled(hand.tx, hand.core, hand.row)
@@ -94,9 +103,42 @@ def _anew(hand: Hand) -> None:
     jobs.enqueue(hand.tx, CREATE_RESOURCE, params, resource=engine.job_of(hand.row.id), by=by)
 
 
+def _goes_back(hand: Hand) -> bool:
+    """Let one in whose place the resource came be the present one again, where that is what is wanted or can be changed
+    to it: what it holds would go with it."""
+    plan, row = hand.plan, hand.row
+    assert plan is not None
+    if row.replaces is None:
+        return False
+    before = engine.replaced(row, resources.all_named(hand.tx, hand.stack.id, row.name))
+    old = next((one for one in before if _fits(hand, one)), None)
+    if old is None:
+        return False
+    hand.change(current=False, working=False, hook=None)
+    resources.change(hand.tx, old.id, current=True, working=True, traversal=hand.stack.traversal)
+    by = ByOwner(hand.stack.request_id, hand.stack.user_id, hand.stack.project_id)
+    params = ResourceParams(old.id, hand.stack.traversal)
+    jobs.enqueue(hand.tx, UPDATE_RESOURCE, params, resource=engine.job_of(old.id), by=by)
+    return True
+
+
+def _fits(hand: Hand, row: Row[Any]) -> bool:
+    """Whether an update makes a resource what is wanted in its name."""
+    plan = hand.plan
+    assert plan is not None
+    if deciding.is_outside(plan, row):
+        return False
+    changed = deciding.differing(row.properties, values.plain(values.resolved(hand, plan, row.name)))
+    way = deciding.way(plan, row, changed, mends=False)
+    with contextlib.suppress(Failed):
+        deciding.check(plan, row, changed, way, mends=False)
+        return way != "replace"
+    return False
+
+
 def replace(hand: Hand) -> None:
     """Put another in its place, which is made first; the old one is deleted when all is done, but at once where it was
-    never whole and only takes room: it would be one more with each attempt.
+    never whole and only takes room: it would be one more with each attempt. Or go back to one that it had replaced.
 
     :raises Failed: the environment forbids it.
     """
@@ -104,6 +146,8 @@ def replace(hand: Hand) -> None:
     assert plan is not None
     if "replace" in plan.restricted(old.name):
         raise Failed("replace is restricted for resource.")
+    if _goes_back(hand):
+        return
     new = engine.fresh(
         hand.tx,
         hand.stack,
@@ -126,7 +170,9 @@ def replace(hand: Hand) -> None:
 
 
 async def change(run: Run[ResourceParams]) -> dict[str, Any]:
-    if run.data["what"] != "change":
+    if run.data["what"] == "regain":
+        await regain(run)
+    elif run.data["what"] != "change":
         return {}
 
     def work(hand: Hand) -> None:
@@ -157,7 +203,7 @@ async def change(run: Run[ResourceParams]) -> dict[str, Any]:
 
 
 async def wait(run: Run[ResourceParams]) -> None:
-    if run.data["what"] != "change":
+    if run.data["what"] == "end":
         return
     await until_ready(run, "UPDATE")
 

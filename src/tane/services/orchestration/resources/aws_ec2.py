@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources import cinder_volume, heirs, neutron_floating_ip, nova_server
+from tane.services.orchestration.resources import cinder_volume, handing_over, heirs, neutron_floating_ip, nova_server
 from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, names, number, one_of, shown, text
@@ -112,11 +112,13 @@ class Instance(Twin, nova_server.Server):
         # Ports have their own groups.
         return made if properties.get("NetworkInterfaces") else {**made, "security_groups": groups}
 
+    def _interfaces(self, properties: Mapping[str, Any]) -> list[str]:
+        listed = properties.get("NetworkInterfaces") or []
+        return [str(one.get("NetworkInterfaceId") if isinstance(one, Mapping) else one) for one in listed]
+
     def _wanted_networks(self, hand: Hand, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
-        interfaces = properties.get("NetworkInterfaces") or []
-        if interfaces:
-            ids = [one.get("NetworkInterfaceId") if isinstance(one, Mapping) else one for one in interfaces]
-            return [{"port": str(one)} for one in ids]
+        if interfaces := self._interfaces(properties):
+            return [{"port": one} for one in interfaces]
         subnet = properties.get("SubnetId")
         if not isinstance(subnet, str) or not subnet:
             return []
@@ -133,6 +135,10 @@ class Instance(Twin, nova_server.Server):
 
     def create(self, hand: Hand) -> str | None:
         return super().create(self.as_own(hand))
+
+    def held(self, properties: Mapping[str, Any]) -> handing_over.Held:
+        volumes = [str(one["VolumeId"]) for one in properties.get("Volumes") or []]
+        return handing_over.Held(self._interfaces(properties), frozenset(), volumes)
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         if "Tags" in changed:

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
-__all__ = ["SHOW", "Errand", "Failed", "Kind", "Replace", "Served", "Told", "Wait"]
+__all__ = ["LET_GO", "SHOW", "Errand", "Failed", "Kind", "Replace", "Served", "Told", "Wait"]
 
 
 BROUGHT = re.compile(r"[A-Za-z0-9_.:@-]{1,255}\Z")
 """An id that a user brings."""
+LET_GO = "let_go"
+"""What a resource gave up to another in its place, among what its row keeps: it is not what it was until it has that
+again."""
 
 
 class Failed(Exception):
@@ -168,6 +171,16 @@ class Kind:
     def replaces(self, before: Mapping[str, Any], changed: Collection[str]) -> list[str]:
         """Which of the properties that change in place by their declaration need another resource all the same."""
         return []
+
+    def lets_go(self, hand: Hand) -> bool:
+        """Before another is made in its place: give up what only one can hold. Does what can be done next, and is
+        called again until that was all; the row keeps as ``LET_GO`` what :meth:`takes_back` needs. ``hand.properties``
+        are those it has. :raises Failed: it cannot."""
+        return True
+
+    def takes_back(self, hand: Hand) -> bool:
+        """The reverse, where the stack goes back to it; whoever has that by then has let it go. :raises Failed:"""
+        return True
 
     def delete(self, hand: Hand) -> None:
         """Begin to delete it; nothing when it is gone. A conflict is tried again for a while."""

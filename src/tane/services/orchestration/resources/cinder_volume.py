@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import volume_restoring as restoring
-from tane.services.orchestration.resources.base import Failed, Kind, Served, Wait
+from tane.services.orchestration.resources.base import LET_GO, Failed, Kind, Served, Wait
 from tane.services.orchestration.resources.comparing import Difference, missing
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
 from tane.web.errors import BadRequest, NotFound
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 GOOD = ("available", "in-use")
 LOST = ("error", "deleting", "error_deleting")
 """What Heat replaces, and all that a failed creation leaves: in any other state a volume holds somebody's data."""
+BUSY_OFF = ("detaching", "backing-up")
 BUSY = ("backing-up", "restoring-backup", "deleting")
 """What a deletion waits for."""
 SOURCES = ("imageRef", "snapshot_id", "source_volid")
@@ -215,9 +216,11 @@ class VolumeAttachment(Kind):
     name = "OS::Cinder::VolumeAttachment"
     description = "Resource for associating volume to instance."
     properties = {
-        "instance_uuid": names("nova.server", "The ID of the server to which the volume attaches.", required=True),
-        "volume_id": names("cinder.volume", "The ID of the volume to be attached.", required=True),
-        "mountpoint": text("The location where the volume is exposed on the instance."),
+        "instance_uuid": names(
+            "nova.server", "The ID of the server to which the volume attaches.", required=True, update="in_place"
+        ),
+        "volume_id": names("cinder.volume", "The ID of the volume to be attached.", required=True, update="in_place"),
+        "mountpoint": text("The location where the volume is exposed on the instance.", update="in_place"),
     }
 
     def _path(self, hand: Hand) -> str:
@@ -248,21 +251,58 @@ class VolumeAttachment(Kind):
         return {}
 
     def ready(self, hand: Hand) -> bool:
+        if hand.row.data.get("moves"):
+            return self._moves(hand)
         status = self._status(hand)
         if status in ("in-use", "attaching", "reserved"):
             return status == "in-use"
         raise Failed(f"The volume could not be attached: its status is {status}")
 
+    def is_well(self, hand: Hand) -> bool:
+        """As long as there is a volume, an update puts it where it belongs: another attachment could not have it."""
+        return "volume" in hand.row.data and self._status(hand) is not None
+
     def waits(self, hand: Hand) -> Wait:
         return Wait(None, f"server:{hand.row.data.get('server')}")
 
-    def delete(self, hand: Hand) -> None:
+    def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        """It is taken off, and when that is done put on where it is to be (see :meth:`ready`)."""
         if not self._is_off(hand):
-            self._take_off(hand, unless=("detaching", "backing-up"))
+            self._take_off(hand, unless=BUSY_OFF)
+        hand.keep(moves=True)
+
+    def _moves(self, hand: Hand) -> bool:
+        if not self.gone(hand):
+            return False
+        # The server to which it goes may be held up by something else.
+        if (status := self._status(hand)) in BUSY_OFF:
+            return False
+        if status == "in-use":
+            raise Failed("The volume could not be attached: another server has it")
+        hand.change(physical_id=self.create(hand))
+        hand.drop("moves")
+        return False
+
+    def lets_go(self, hand: Hand) -> bool:
+        if LET_GO in hand.row.data:
+            return self._is_off(hand) or self._goes_off(hand)
+        self.delete(hand)
+        hand.keep(**{LET_GO: True})
+        return self._is_off(hand)
+
+    def takes_back(self, hand: Hand) -> bool:
+        hand.keep(moves=True)
+        return True
+
+    def delete(self, hand: Hand) -> None:
+        if LET_GO not in hand.row.data and not self._is_off(hand):
+            self._take_off(hand, unless=BUSY_OFF)
 
     def gone(self, hand: Hand) -> bool:
-        if self._is_off(hand):
-            return True
+        """What was let go may be another's by now, on the same server."""
+        return LET_GO in hand.row.data or self._is_off(hand) or self._goes_off(hand)
+
+    def _goes_off(self, hand: Hand) -> bool:
         if self._status(hand) == "in-use":
             # What held it up is over: a backup that was made of it.
             self._take_off(hand)

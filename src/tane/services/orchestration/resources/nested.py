@@ -98,7 +98,7 @@ class OfStack(Kind):
             return True
         from tane.services.orchestration.domain import nested
 
-        return nested.is_done(hand)
+        return nested.turned(hand)
 
     def inner_resource(self, hand: Hand, name: str) -> Any:
         """The row of a resource of the nested stack."""

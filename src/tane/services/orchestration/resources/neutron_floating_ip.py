@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import heirs
-from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.base import LET_GO, Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import formed, names, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_type
@@ -69,6 +69,23 @@ class FloatingIP(Neutron):
         if properties is not hand.properties and "port_id" in properties and not properties["port_id"]:
             made["port_id"] = None
         return made
+
+    def lets_go(self, hand: Hand) -> bool:
+        """The port: of one network no other floating IP leads there."""
+        if not hand.properties.get("port_id") or hand.row.physical_id is None or LET_GO in hand.row.data:
+            return True
+        try:
+            shown = self.show(hand)
+        except NotFound:
+            return True
+        hand.call("network", "PUT", f"{self.path}/{hand.id}", {self.single: {"port_id": None}})
+        hand.keep(**{LET_GO: {name: shown[name] for name in ("port_id", "fixed_ip_address")}})
+        return True
+
+    def takes_back(self, hand: Hand) -> bool:
+        if hand.row.data[LET_GO]["port_id"]:
+            hand.call("network", "PUT", f"{self.path}/{hand.id}", {self.single: hand.row.data[LET_GO]})
+        return True
 
 
 class FloatingIPAssociation(Kind):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import handing_over
+from tane.services.orchestration.resources.base import LET_GO
 from tane.services.orchestration.resources.declaring import flag, formed, listing, names, one_of, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_network, without_none
 from tane.web.errors import BadRequest
@@ -102,6 +104,18 @@ class Port(Neutron):
         subnet = one.get("subnet") or one.get("subnet_id")
         found = {"subnet_id": hand.lookup("neutron.subnet", subnet)} if subnet else {}
         return {**found, **({"ip_address": one["ip_address"]} if one.get("ip_address") else {})}
+
+    def lets_go(self, hand: Hand) -> bool:
+        """Its addresses, where the template names one: no other port of the network can have that."""
+        named = any(one.get("ip_address") for one in hand.properties.get("fixed_ips") or [])
+        if named and hand.row.physical_id is not None and LET_GO not in hand.row.data:
+            hand.keep(**{LET_GO: handing_over.gives_up(hand, str(hand.row.physical_id)) or {}})
+        return True
+
+    def takes_back(self, hand: Hand) -> bool:
+        if hand.row.data[LET_GO]:
+            handing_over.takes(hand, hand.row.data[LET_GO])
+        return True
 
     def attribute(self, hand: Hand, name: str) -> Any:
         if name == "subnets":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import heirs
-from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.base import LET_GO, Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import flag, formed, listing, mapping, names, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_network
@@ -128,10 +128,24 @@ class RouterInterface(Kind):
                 return {}
         raise NotFound(f"The router {router} has no interface in {value}.")
 
+    def lets_go(self, hand: Hand) -> bool:
+        """The address of the subnet's gateway. A port that is given would go with it: that stays."""
+        if LET_GO not in hand.row.data and ":subnet_id=" in str(hand.row.physical_id):
+            self.delete(hand)
+            hand.keep(**{LET_GO: True})
+        return True
+
+    def takes_back(self, hand: Hand) -> bool:
+        router, _, rest = str(hand.row.physical_id).partition(":")
+        key, _, value = rest.partition("=")
+        hand.call("network", "PUT", f"/v2.0/routers/{part(router)}/add_router_interface", {key: value})
+        return True
+
     def delete(self, hand: Hand) -> None:
         router, _, rest = str(hand.row.physical_id or "").partition(":")
         key, _, value = rest.partition("=")
-        if not value:
+        if not value or LET_GO in hand.row.data:
+            # It may be the other's by now, under the same id.
             return
         try:
             hand.call("network", "PUT", f"/v2.0/routers/{part(router)}/remove_router_interface", {key: value})

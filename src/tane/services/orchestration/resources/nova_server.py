@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tane.services.orchestration.resources import guest_data
+from tane.services.orchestration.resources import guest_data, handing_over
 from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Replace, Wait
 from tane.services.orchestration.resources.comparing import Difference, Missing, missing, same
 from tane.services.orchestration.resources.declaring import (
@@ -404,6 +404,22 @@ class Server(Kind):
         return not coming
 
     # ---------------------------------------------------------------------------------------------------- the rest
+
+    def held(self, properties: Mapping[str, Any]) -> handing_over.Held:
+        """What no other server can have beside it; a disk that it boots from stays as long as it does."""
+        networks, devices = properties.get("networks") or [], properties.get("block_device_mapping_v2") or []
+        others = [one for one in devices if one.get("boot_index") or properties.get("image")]
+        return handing_over.Held(
+            [str(one["port"]) for one in networks if one.get("port")],
+            {str(one["fixed_ip"]) for one in networks if one.get("fixed_ip") and not one.get("port")},
+            [str(one["volume_id"]) for one in others if one.get("volume_id")],
+        )
+
+    def lets_go(self, hand: Hand) -> bool:
+        return handing_over.server_lets_go(hand, self.held(hand.properties))
+
+    def takes_back(self, hand: Hand) -> bool:
+        return handing_over.server_takes_back(hand)
 
     def delete(self, hand: Hand) -> None:
         if hand.row.physical_id is None:

@@ -10,7 +10,8 @@ from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.resources.comparing import Difference
 from tane.services.orchestration.resources.declaring import names, number, shown
 from tane.services.orchestration.template.properties import Property
-from tane.web.errors import BadRequest
+from tane.web.errors import BadRequest, NotFound
+from tane.web.inside import part
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
@@ -62,10 +63,22 @@ class Quota(Kind):
         if "project" not in hand.row.data:
             return
         where = f"{self.path}/{hand.row.data['project']}"
-        hand.call(self.service, "DELETE", where)
+        try:
+            hand.call(self.service, "DELETE", where)
+        except BadRequest:
+            if self._has_project(hand):
+                raise
+            return
         for one in heirs.of(hand):
             if one.data.get("project") == hand.row.data["project"]:
                 hand.call(self.service, "PUT", where, {self.single: self._wanted(one.properties)})
+
+    def _has_project(self, hand: Hand) -> bool:
+        try:
+            hand.call("identity", "GET", f"/v3/projects/{part(hand.row.data['project'])}")
+        except NotFound:
+            return False
+        return True
 
     def show(self, hand: Hand) -> Mapping[str, Any]:
         found: dict[str, Any] = hand.call(self.service, "GET", f"{self.path}/{hand.row.data['project']}")[self.single]

@@ -118,7 +118,7 @@ def _done(hand: Hand) -> bool:
     failed = hand.row.data["restore"].get("failed")
     if failed is not None:
         raise Failed(f"The volume is left as it was: {failed}")
-    hand.change(data={name: value for name, value in hand.row.data.items() if name != "restore"})
+    hand.drop("restore")
     return True
 
 

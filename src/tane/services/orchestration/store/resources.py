@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -15,7 +15,10 @@ from tane.services.orchestration.tables import stack, stack_resource
 
 LIGHT = tuple(
     stack_resource.c[name]
-    for name in ("id", "name", "physical_id", "current", "action", "status", "traversal", "working", "requires")
+    for name in (
+        *("id", "name", "physical_id", "current", "action", "status"),
+        *("traversal", "working", "requires", "replaces"),
+    )
 )
 
 
@@ -77,11 +80,13 @@ def is_working(tx: Tx, stack_id: str) -> bool:
     return tx.first(mine.limit(1)) is not None
 
 
-def any_marked(tx: Tx, stack_ids: Sequence[str]) -> bool:
-    """Whether one of the present ones of stacks was marked, or found, as unhealthy."""
-    mine = (stack_resource.c.stack_id.in_(stack_ids), stack_resource.c.current, stack_resource.c.status == "FAILED")
-    marked = select(stack_resource.c.id).where(*mine, stack_resource.c.action == "CHECK")
-    return tx.first(marked.limit(1)) is not None
+def any_lacking(tx: Tx, stack_ids: Sequence[str]) -> bool:
+    """Whether one of the present ones of stacks was marked, or found, as unhealthy, or was left unmade by a stack that
+    is at rest."""
+    marked = and_(stack_resource.c.action == "CHECK", stack_resource.c.status == "FAILED")
+    unmade = and_(stack_resource.c.action == "INIT", stack.c.status != "IN_PROGRESS")
+    mine = select(stack_resource.c.id).join(stack).where(stack.c.id.in_(stack_ids), stack_resource.c.current)
+    return tx.first(mine.where(or_(marked, unmade)).limit(1)) is not None
 
 
 def named(tx: Tx, stack_id: str, name: str) -> Row[Any] | None:
@@ -130,15 +135,16 @@ def change(tx: Tx, resource_id: str, **values: Any) -> None:
     tx.update(stack_resource, {"id": resource_id}, **values)
 
 
-def change_many(tx: Tx, ids: Sequence[str], **values: Any) -> None:
-    if ids:
-        tx.execute(update(stack_resource).where(stack_resource.c.id.in_(ids)).values(**values))
-
-
 def bytes_of(tx: Tx, project_id: str) -> int:
     """How long the values of all resources of a project are."""
     total = func.coalesce(func.sum(stack_resource.c.bytes), 0)
     return int(tx.scalar(select(total).where(stack_resource.c.project_id == project_id)) or 0)
+
+
+def inherit(tx: Tx, row: Row[Any]) -> None:
+    """What came in the place of one that goes came in the place of those before it, too."""
+    mine = (stack_resource.c.stack_id == row.stack_id, stack_resource.c.replaces == row.id)
+    tx.execute(update(stack_resource).where(*mine).values(replaces=row.replaces))
 
 
 def remove(tx: Tx, resource_id: str) -> None:

@@ -30,10 +30,12 @@ SORTABLE = {
 
 
 class Selection(msgspec.Struct, kw_only=True):
-    """Which stacks a list has. ``filters``: values by column; ``tags``: by the words of the query."""
+    """Which stacks a list has. ``filters``: values by column; ``states``: action and status, one of them; ``tags``: by
+    the words of the query."""
 
     project_id: str | None
     filters: Mapping[str, Sequence[str]]
+    states: Sequence[tuple[str, str]]
     tags: Mapping[str, Sequence[str]]
     deleted: bool
     nested: bool
@@ -50,6 +52,9 @@ def conditions(wanted: Selection) -> list[ColumnElement[bool]]:
     if not wanted.nested:
         found.append(stack.c.parent_id.is_(None))
     found += [stack.c[name].in_(list(values)) for name, values in wanted.filters.items()]
+    if wanted.states:
+        pairs = [and_(stack.c.action == action, stack.c.status == status) for action, status in wanted.states]
+        found.append(or_(*pairs))
     found += [stack.c.id.in_(tagged(tag)) for tag in wanted.tags.get("tags", ())]
     if wanted.tags.get("tags_any"):
         found.append(or_(*(stack.c.id.in_(tagged(tag)) for tag in wanted.tags["tags_any"])))

@@ -1,0 +1,245 @@
+"""Another resource takes the place of one that holds something, and the stack goes back to it where that is wished."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.compute_support import V, make_flavor, make_image
+from tests.api.orchestration_support import hot, path, resources, show, stack, update
+from tests.support import ApiCloud, Caller
+
+N = "/network/v2.0"
+
+
+def res(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"type": kind, "properties": properties}
+
+
+def value(word: str = "a", **more: Any) -> dict[str, Any]:
+    return res("OS::Heat::TestResource", value=word, **more)
+
+
+def get(name: str) -> dict[str, str]:
+    return {"get_resource": name}
+
+
+def fails(after: str) -> dict[str, Any]:
+    """A resource that fails when that one is done."""
+    return {**value(fail=True), "depends_on": after}
+
+
+NET = {
+    "net": res("OS::Neutron::Net"),
+    "sub": res("OS::Neutron::Subnet", network=get("net"), cidr="10.1.0.0/24"),
+}
+
+
+def ids(caller: Caller, made: dict[str, Any]) -> dict[str, Any]:
+    return {name: one["physical_resource_id"] for name, one in resources(caller, made).items()}
+
+
+def unwell(caller: Caller, made: dict[str, Any], *names: str) -> None:
+    for name in names:
+        caller.patch(path(caller, made, f"/resources/{name}"), {"mark_unhealthy": True}, 200)
+
+
+def holder(caller: Caller, port_id: str) -> str:
+    return str(caller.get(f"{N}/ports/{port_id}").json()["port"]["device_id"])
+
+
+def addresses(caller: Caller, port_id: str) -> list[str]:
+    return [one["ip_address"] for one in caller.get(f"{N}/ports/{port_id}").json()["port"]["fixed_ips"]]
+
+
+def settle(cloud: ApiCloud) -> None:
+    """What waits for hosts, and tries again, ends."""
+    for _ in range(3):
+        cloud.run_jobs()
+        cloud.advance(60)
+    cloud.run_jobs()
+
+
+class Garden:
+    """A project with what servers are made of."""
+
+    def __init__(self, cloud: ApiCloud) -> None:
+        self.cloud, self.mia = cloud, cloud.new_user("mia", "garden")
+        self.image, self.flavor = make_image(self.mia), make_flavor(cloud.admin)
+
+    def server(self, **more: Any) -> dict[str, Any]:
+        return res("OS::Nova::Server", image=self.image, **{"flavor": self.flavor, **more})
+
+    def made(self, template: Any) -> dict[str, Any]:
+        shown = stack(self.cloud, self.mia, template)
+        assert shown["stack_status"] == "CREATE_COMPLETE", shown["stack_status_reason"]
+        return shown
+
+    def updated(self, made: dict[str, Any], template: Any, status: str = "UPDATE_COMPLETE", **more: Any) -> None:
+        update(self.cloud, self.mia, made, template, **more)
+        settle(self.cloud)
+        shown = show(self.mia, made["stack_name"], made["id"])
+        assert shown["stack_status"] == status, shown["stack_status_reason"]
+
+
+def test_a_server_takes_its_port_over_from_the_one_it_replaces_and_gives_it_back(cloud: ApiCloud) -> None:
+    garden = Garden(cloud)
+    mia = garden.mia
+
+    def template(word: str, **more: Any) -> dict[str, Any]:
+        web = garden.server(networks=[{"port": get("port")}], user_data=word)
+        return hot({**NET, "port": res("OS::Neutron::Port", network=get("net")), "web": web, **more})
+
+    made = garden.made(template("a"))
+    before = ids(mia, made)
+    garden.updated(made, template("b"))
+    after = ids(mia, made)
+    assert after["web"] != before["web"] and after["port"] == before["port"]
+    assert holder(mia, after["port"]) == after["web"]
+    garden.updated(made, template("c", bad=fails("web")), "ROLLBACK_COMPLETE", disable_rollback=False)
+    assert ids(mia, made) == after and holder(mia, after["port"]) == after["web"]
+    assert [one["id"] for one in mia.get(f"{V}/servers").json()["servers"]] == [after["web"]]
+
+
+@pytest.mark.nightly
+def test_a_volume_goes_to_the_server_that_comes_in_place_of_its_own_and_back(cloud: ApiCloud) -> None:
+    garden = Garden(cloud)
+    mia = garden.mia
+
+    def template(word: str, **more: Any) -> dict[str, Any]:
+        plug = res("OS::Cinder::VolumeAttachment", instance_uuid=get("web"), volume_id=get("disk"))
+        web = garden.server(networks=[{"network": get("net")}], user_data=word)
+        return hot({**NET, "disk": res("OS::Cinder::Volume", size=1), "web": web, "plug": plug, **more})
+
+    def at_server(volume_id: str) -> list[str]:
+        shown = mia.get(f"/volume/v3/volumes/{volume_id}").json()["volume"]
+        return [one["server_id"] for one in shown["attachments"]]
+
+    made = garden.made(template("a"))
+    before = ids(mia, made)
+    garden.updated(made, template("b"))
+    after = ids(mia, made)
+    assert after["web"] != before["web"] and after["disk"] == before["disk"]
+    assert at_server(after["disk"]) == [after["web"]]
+    garden.updated(made, template("c", bad=fails("plug")), "ROLLBACK_COMPLETE", disable_rollback=False)
+    assert ids(mia, made) == after and at_server(after["disk"]) == [after["web"]]
+    unwell(mia, made, "plug")
+    garden.updated(made, template("b"))
+    assert at_server(after["disk"]) == [after["web"]]
+
+
+@pytest.mark.nightly
+def test_a_broken_server_gives_up_what_its_successor_needs(cloud: ApiCloud) -> None:
+    """It can be changed no more: it is deleted first."""
+    garden = Garden(cloud)
+    mia = garden.mia
+    plug = res("OS::Cinder::VolumeAttachment", instance_uuid=get("web"), volume_id=get("disk"))
+    web = garden.server(networks=[{"port": get("port")}])
+    port = res("OS::Neutron::Port", network=get("net"))
+    template = hot({**NET, "port": port, "disk": res("OS::Cinder::Volume", size=1), "web": web, "plug": plug})
+    made = garden.made(template)
+    before = ids(mia, made)
+    cloud.admin.post(f"{V}/servers/{before['web']}/action", {"os-resetState": {"state": "error"}}, 202)
+    unwell(mia, made, "web")
+    garden.updated(made, template)
+    after = ids(mia, made)
+    assert after["web"] != before["web"] and holder(mia, after["port"]) == after["web"]
+
+
+def test_a_port_hands_its_address_on_and_gets_it_back(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def template(key: str = "network", **more: Any) -> dict[str, Any]:
+        port = res("OS::Neutron::Port", fixed_ips=[{"ip_address": "10.1.0.9"}], **{key: get("net")})
+        return hot({**NET, "port": port, **more})
+
+    made = stack(cloud, mia, template())
+    first = ids(mia, made)["port"]
+    unwell(mia, made, "port")
+    assert update(cloud, mia, made, template())["stack_status"] == "UPDATE_COMPLETE"
+    second = ids(mia, made)["port"]
+    assert second != first and addresses(mia, second) == ["10.1.0.9"]
+    other = template("network_id", bad=fails("port"))
+    assert update(cloud, mia, made, other, disable_rollback=False)["stack_status"] == "ROLLBACK_COMPLETE"
+    assert ids(mia, made)["port"] == second and addresses(mia, second) == ["10.1.0.9"]
+
+
+def test_an_interface_goes_to_the_router_that_comes_in_place_of_its_own(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def template(**more: Any) -> dict[str, Any]:
+        leg = res("OS::Neutron::RouterInterface", router=get("router"), subnet=get("sub"))
+        return hot({**NET, "router": res("OS::Neutron::Router"), "leg": leg, **more})
+
+    def legs(router_id: str) -> list[str]:
+        found = mia.get(f"{N}/ports", params={"device_id": router_id}).json()["ports"]
+        return [one["ip_address"] for port in found for one in port["fixed_ips"]]
+
+    made = stack(cloud, mia, template())
+    first = ids(mia, made)["router"]
+    unwell(mia, made, "router")
+    failed = update(cloud, mia, made, template(bad=fails("leg")))
+    assert failed["stack_status"] == "UPDATE_FAILED"
+    assert update(cloud, mia, made, template())["stack_status"] == "UPDATE_COMPLETE"
+    second = ids(mia, made)["router"]
+    assert second != first and legs(second) == ["10.1.0.1"]
+    # Another interface of the same two has the same id: what goes does not take it away.
+    unwell(mia, made, "leg")
+    assert update(cloud, mia, made, template())["stack_status"] == "UPDATE_COMPLETE"
+    assert ids(mia, made)["router"] == second and legs(second) == ["10.1.0.1"]
+
+
+@pytest.mark.nightly
+def test_a_server_that_others_failed_to_replace_is_gone_back_to(cloud: ApiCloud) -> None:
+    """Those that were never whole make way for one another; the first, which is well, stays."""
+    garden = Garden(cloud)
+    mia, large = garden.mia, make_flavor(cloud.admin, "large", ram=1 << 30)
+    huge = make_flavor(cloud.admin, "huge", ram=1 << 31 - 1)
+
+    def template(flavor: str) -> dict[str, Any]:
+        web = garden.server(networks=[{"port": get("port")}], flavor=flavor)
+        return hot({**NET, "port": res("OS::Neutron::Port", network=get("net")), "web": web})
+
+    made = garden.made(template(garden.flavor))
+    first = ids(mia, made)
+    garden.updated(made, template(large), "UPDATE_FAILED")
+    garden.updated(made, template(huge), "ROLLBACK_COMPLETE", disable_rollback=False)
+    assert ids(mia, made) == first and holder(mia, first["port"]) == first["web"]
+    garden.updated(made, template(large), "UPDATE_FAILED", disable_rollback=True)
+    garden.updated(made, template(garden.flavor))
+    assert ids(mia, made) == first and holder(mia, first["port"]) == first["web"]
+    assert [one["id"] for one in mia.get(f"{V}/servers").json()["servers"]] == [first["web"]]
+
+
+def test_a_roll_back_goes_back_over_two_replacements(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    handle = {"type": "OS::Heat::WaitConditionHandle"}
+    wait = res("OS::Heat::WaitCondition", handle=get("handle"), timeout=60)
+
+    def template(word: str, **more: Any) -> dict[str, Any]:
+        return hot({"one": value(update_replace_value=word), "handle": handle, **more})
+
+    made = stack(cloud, mia, template("x"))
+    first = ids(mia, made)["one"]
+    for word in ("y", "z"):
+        mia.put(path(mia, made), {"template": template(word, wait=wait)}, 202)
+        cloud.run_jobs()
+    assert ids(mia, made)["one"] != first
+    mia.post(path(mia, made, "/actions"), {"cancel_update": None}, 201)
+    cloud.run_jobs()
+    assert ids(mia, made)["one"] == first
+
+
+def test_who_sends_the_old_template_again_has_what_was_there_again(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"one": value(update_replace_value="x")}))
+    first = ids(mia, made)["one"]
+    slow = value(update_replace_value="y", fail=True, action_wait_secs={"create": 2})
+    mia.put(path(mia, made), {"template": hot({"one": slow})}, 202)
+    cloud.run_jobs()
+    cloud.advance(5)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_FAILED"
+    update(cloud, mia, made, hot({"one": value(update_replace_value="x")}))
+    assert ids(mia, made)["one"] == first
