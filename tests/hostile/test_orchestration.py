@@ -234,3 +234,12 @@ def test_a_deletion_that_something_stands_in_the_way_of_can_be_asked_for_again(c
 
 async def _ended(task: Any) -> None:
     await task
+
+
+@pytest.mark.parametrize("name", [["x"], {"x": 1}, 7])
+def test_a_name_of_an_input_that_is_no_string_is_refused(cloud: ApiCloud, name: Any) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for part in ("inputs", "outputs"):
+        body = {"name": "c", "group": "script", "config": "", part: [{"name": name}]}
+        told = mia.post(at(mia, "/software_configs"), body, 400).json()["error"]["message"]
+        assert f"Each of the {part} of a software config needs a name, which is a string." in told

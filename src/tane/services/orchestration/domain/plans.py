@@ -253,7 +253,7 @@ def kind_of(plan: Plan, type_name: str, resource_name: str) -> Kind:
         raise StackValidationFailed(words, path=_path(plan, "resources", resource_name, "type"))
     found = resources.find(target)
     if found is None:
-        words = f"The Resource Type ({type_name}) could not be found.{resources.nearest(target)}"
+        words = f"The Resource Type ({type_name[:255]}) could not be found.{resources.hint(target)}"
         raise StackValidationFailed(words, path=_path(plan, "resources", resource_name, "type"))
     return found
 

@@ -17,6 +17,7 @@ from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import stacks
 from tane.services.orchestration.store.stacks import Selection
+from tane.services.orchestration.template import effort
 from tane.web.context import Context
 from tane.web.errors import NotFound
 
@@ -119,6 +120,8 @@ def _masked(value: Any, secrets: Collection[str]) -> Any:
         return {key: _masked(item, secrets) for key, item in value.items()}
     if isinstance(value, list):
         return [_masked(item, secrets) for item in value]
-    if value is not None and secrets and any(secret in str(value) for secret in secrets):
-        return MASK
-    return value
+    if value is None or not secrets:
+        return value
+    effort.look()
+    text = str(value)
+    return MASK if any(secret in text for secret in secrets) else value

@@ -67,6 +67,7 @@ def checker(core: Core, ctx: Context) -> Check:
     def check(kind: str, value: Any) -> str | None:
         key = (kind, str(value))
         if key not in known:
+            effort.look()
             known[key] = lookups.check(core, ctx, kind, value)
         return known[key]
 
