@@ -82,7 +82,8 @@ def _adopt(hand: Hand) -> None:
         requires=resources.ids(hand.tx, hand.stack.id, plan.graph[name]),
         # That it was adopted stays true whatever is changed.
         declared={**values.kept(plan, name), engine.ADOPTED: hand.row.declared.get(engine.ADOPTED, False)},
-        metadata=values.metadata(hand, plan, name) or hand.row.metadata,
+        # What has come by signals stays.
+        metadata={**values.metadata(hand, plan, name), **plan.kinds[name].told_before(hand.row.metadata)},
     )
 
 

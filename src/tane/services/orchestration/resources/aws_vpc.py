@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tane.services.orchestration.resources.aws_ec2 import TAG
 from tane.services.orchestration.resources.base import SHOW, Kind
 from tane.services.orchestration.resources.declaring import flag, listing, names, one_of, text
-from tane.services.orchestration.resources.neutron import of_type
+from tane.services.orchestration.resources.neutron import default_group, of_type
 from tane.services.orchestration.store import resources
 from tane.services.orchestration.template.properties import Attribute
 from tane.web.errors import BadRequest, NotFound
@@ -322,8 +322,9 @@ class NetworkInterface(InNetwork):
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         if "GroupSet" not in changed:
             return
-        wanted = ["default"] if changed["GroupSet"] is None else changed["GroupSet"]
-        body = {"port": {"security_groups": self._groups(hand, wanted)}}
+        wanted = changed["GroupSet"]
+        groups = [default_group(hand)] if wanted is None else self._groups(hand, wanted)
+        body = {"port": {"security_groups": groups}}
         hand.call("network", "PUT", f"{PORTS}/{hand.id}", body)
 
     def attribute(self, hand: Hand, name: str) -> Any:

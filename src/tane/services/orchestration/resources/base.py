@@ -266,6 +266,10 @@ class Served(Kind):
     renamed: ClassVar[Mapping[str, str]] = {}
     apart: ClassVar[Sequence[str]] = ()
     links: ClassVar[Mapping[str, str]] = {}
+    empty: ClassVar[Mapping[str, Any]] = {}
+    """What a property is set to that a new template does not say any more, where that is not None."""
+    stays: ClassVar[Sequence[str]] = ()
+    """Properties that keep their values then: their service has no other."""
     named: ClassVar[bool] = True
     """Whether it gets a name of its own where the template gives none."""
     values_in_body: ClassVar[str] = "value_specs"
@@ -284,6 +288,20 @@ class Served(Kind):
             made[self.renamed.get(name, name)] = value
         return made
 
+    def nothing(self, hand: Hand, name: str) -> Any:
+        """What a property is set to that a new template does not say any more."""
+        return self.empty.get(name)
+
+    def changes(self, hand: Hand, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """The body's fields of an update, also of properties that are said no more."""
+        made = self.body(hand, changed)
+        for name, value in changed.items():
+            if value is not None or name not in self.properties or name in (*self.apart, *self.stays):
+                continue
+            unnamed = name == "name" and self.named
+            made[self.renamed.get(name, name)] = hand.physical_name() if unnamed else self.nothing(hand, name)
+        return made
+
     def create(self, hand: Hand) -> str | None:
         body = self.body(hand, hand.properties)
         if self.named and "name" in self.properties and not body.get("name"):
@@ -292,9 +310,7 @@ class Served(Kind):
         return str(made["id"])
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
-        body = self.body(hand, changed)
-        if "name" in changed and changed["name"] is None and self.named:
-            body["name"] = hand.physical_name()
+        body = self.changes(hand, changed)
         if body:
             hand.call(self.service, self.change_method, f"{self.path}/{hand.id}", {self.single: body})
 

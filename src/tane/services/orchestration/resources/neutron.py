@@ -43,6 +43,12 @@ class Neutron(Served):
         hand.call(self.service, "PUT", f"{self.path}/{made}/tags", {"tags": [str(tag) for tag in tags]})
 
 
+def default_group(hand: Hand) -> str:
+    """The id of the security group that ports of the stack's project have where none is said."""
+    query = {"name": "default", "project_id": str(hand.stack.project_id)}
+    return str(hand.call("network", "GET", "/v2.0/security-groups", query=query)["security_groups"][0]["id"])
+
+
 def without_none(value: Any) -> Any:
     """Maps and lists without what has no value."""
     if isinstance(value, Mapping):
