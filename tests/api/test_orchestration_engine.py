@@ -269,3 +269,36 @@ def test_a_stack_in_a_stack_has_the_files_of_the_first(cloud: ApiCloud) -> None:
     out = {"all": {"value": {"get_attr": ["outer", "outputs"]}}}
     made = stack(cloud, mia, hot({"outer": outer}, outputs=out), files=files)
     assert made["stack_status"] == "CREATE_COMPLETE" and outputs(made) == {"all": {"told": "deep"}}
+
+
+def test_a_signal_to_what_is_not_made_yet_is_refused(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    handle = {"type": "OS::Heat::WaitConditionHandle"}
+    wait = {"type": "OS::Heat::WaitCondition", "properties": {"handle": {"get_resource": "handle"}, "timeout": 60}}
+    member = {"type": "OS::Heat::TestResource"}
+    group = {"type": "OS::Heat::AutoScalingGroup", "properties": {"min_size": 1, "max_size": 2, "resource": member}}
+    policy = {
+        "auto_scaling_group_id": {"get_resource": "group"},
+        "scaling_adjustment": 1,
+        "adjustment_type": "change_in_capacity",
+    }
+    server = {"InstanceID": {"get_resource": "group"}}
+    later = {
+        "up": {"type": "OS::Heat::ScalingPolicy", "properties": policy},
+        "amazon": {
+            "type": "AWS::AutoScaling::ScalingPolicy",
+            "properties": {
+                "AutoScalingGroupName": {"get_resource": "group"},
+                "ScalingAdjustment": 1,
+                "AdjustmentType": "ChangeInCapacity",
+            },
+        },
+        "again": {"type": "OS::Heat::HARestarter", "properties": server},
+        "other": handle,
+    }
+    template = {"handle": handle, "wait": wait, "group": group}
+    template |= {name: {**one, "depends_on": "wait"} for name, one in later.items()}
+    made = stack(cloud, mia, hot(template))
+    for name in later:
+        told = mia.post(path(mia, made, f"/resources/{name}/signal"), {}, 400).json()["error"]["message"]
+        assert told == "Cannot signal resource during INIT"

@@ -277,7 +277,7 @@ def test_a_long_name_is_compared_with_none() -> None:
     with pytest.raises(TemplateError) as caught:
         check_properties(declared, {LONG: 1})
     assert caught.value.message == f"Unknown Property {LONG[:255]}"
-    with pytest.raises(TemplateError, match="is not a map|must be a string"):
+    with pytest.raises(TemplateError, match="must be a string"):
         check_properties({"word": Property(type="string")}, {"word": {LONG: [LONG]}})
     assert nearest(LONG, [LONG]) is None
     assert nearest("colour", ["a" * 60_000, *map(str, range(100_000))]) is None

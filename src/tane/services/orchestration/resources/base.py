@@ -7,7 +7,7 @@ called twice. Who is acted for is ``hand.ctx``: no type does what that user coul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
-__all__ = ["SHOW", "Errand", "Failed", "Kind", "Replace", "Served", "Told", "Wait"]
+__all__ = ["SHOW", "Errand", "Failed", "Kind", "Replace", "Served", "Told", "Wait", "kind_name"]
 
 
 BROUGHT = re.compile(r"[A-Za-z0-9_.:@-]{1,255}\Z")
@@ -69,6 +69,11 @@ class Told:
     status: int
     body: Any = None
     message: str = ""
+
+
+def kind_name(row: Row[Any]) -> str:
+    """The type that made a resource, which the environment may have given another name."""
+    return str(row.declared.get("kind") or row.type)
 
 
 class Kind:
@@ -163,8 +168,9 @@ class Kind:
         """
         raise Replace
 
-    def replaces(self, before: Mapping[str, Any], changed: Collection[str]) -> list[str]:
-        """Which of the properties that change in place by their declaration need another resource all the same."""
+    def replaces(self, before: Mapping[str, Any], changed: Mapping[str, Any]) -> list[str]:
+        """Which of the properties that change in place by their declaration need another resource all the same, by the
+        values that they change to."""
         return []
 
     def delete(self, hand: Hand) -> None:

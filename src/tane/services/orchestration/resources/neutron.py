@@ -64,10 +64,10 @@ def of_network(plan: Any, raw: Any) -> list[str]:
     for name, declared in plan.resources.items():
         properties = declared.properties if isinstance(declared.properties, Mapping) else {}
         same = raw is not None and raw in (properties.get("network"), properties.get("network_id"))
-        if declared.type == "OS::Neutron::Subnet" and same:
+        if plan.kinds[name].name == "OS::Neutron::Subnet" and same:
             found.append(name)
     return found
 
 
 def of_type(plan: Any, *types: str) -> list[str]:
-    return [name for name, declared in plan.resources.items() if declared.type in types]
+    return [name for name in plan.resources if plan.kinds[name].name in types]

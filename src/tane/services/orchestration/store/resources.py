@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -128,11 +128,6 @@ def change(tx: Tx, resource_id: str, **values: Any) -> None:
         # An empty object says so, too.
         values["replaces_failed"] = (values["metadata"] or {}).get(REPLACE_FAILED) not in (None, False)
     tx.update(stack_resource, {"id": resource_id}, **values)
-
-
-def change_many(tx: Tx, ids: Sequence[str], **values: Any) -> None:
-    if ids:
-        tx.execute(update(stack_resource).where(stack_resource.c.id.in_(ids)).values(**values))
 
 
 def bytes_of(tx: Tx, project_id: str) -> int:
