@@ -66,7 +66,7 @@ def show(request: Request) -> dict[str, Any]:
     return {
         "resource": {
             **view(request, one),
-            "description": "",
+            "description": resources.description(request.core, one),
             "attributes": resources.attributes(request.core, request.ctx, one, extra),
         }
     }

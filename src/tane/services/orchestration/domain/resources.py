@@ -130,6 +130,13 @@ def attributes(core: Core, ctx: Context, one: Shown, extra: Sequence[str]) -> di
             return {name: _value(hand, name) if there else None for name in names}
 
 
+def description(core: Core, one: Shown) -> str:
+    """What the template says of a resource; nothing of one that it does not have any more."""
+    with core.db.read() as tx:
+        declared = engine.plan_of(tx, core, one.stack).resources.get(one.row.name)
+    return "" if declared is None else declared.description
+
+
 def _value(hand: Hand, name: str) -> Any:
     assert hand.plan is not None
     try:
