@@ -147,6 +147,39 @@ def test_a_user_has_no_address_any_more_and_keeps_the_password(cloud: ApiCloud) 
     assert not user.get("email") and not user.get("default_project_id") and user["description"] == ""
 
 
+def test_what_administrators_make_loses_what_was_taken_out(cloud: ApiCloud) -> None:
+    admin, type_id = cloud.admin, {"get_resource": "type"}
+    optional: dict[str, dict[str, Any]] = {
+        "aggregate": {"availability_zone": "west"},
+        "type": {"description": "d"},
+        "encrypted": {"cipher": "aes-xts-plain64", "key_size": 256},
+        "region": {"description": "d", "parent_region": "RegionOne"},
+        "service": {"description": "d", "name": "n"},
+    }
+    needed = {
+        "aggregate": res("OS::Nova::HostAggregate", name="a"),
+        "type": res("OS::Cinder::VolumeType", name="t"),
+        "encrypted": res("OS::Cinder::EncryptedVolumeType", provider="luks", volume_type=type_id),
+        "region": res("OS::Keystone::Region", id="west"),
+        "service": res("OS::Keystone::Service", type="dns"),
+    }
+    full = {
+        name: {**one, "properties": {**one["properties"], **optional.get(name, {})}} for name, one in needed.items()
+    }
+    made = follow(cloud, admin, full, needed)
+    volume = f"/volume/v3/{admin.project_id}"
+    aggregate = shown(admin, made, "aggregate", "/compute/v2.1/os-aggregates", "aggregate")
+    assert aggregate["availability_zone"] is None
+    assert not shown(admin, made, "type", f"{volume}/types", "volume_type")["description"]
+    kind = resources(admin, made)["type"]["physical_resource_id"]
+    encryption = admin.get(f"{volume}/types/{kind}/encryption").json()
+    assert (encryption["cipher"], encryption["key_size"]) == (None, None)
+    region = shown(admin, made, "region", "/identity/v3/regions", "region")
+    assert not region["description"] and region["parent_region_id"] is None
+    service = shown(admin, made, "service", "/identity/v3/services", "service")
+    assert not service.get("description") and service["name"].startswith("rose-service-")
+
+
 @pytest.mark.parametrize("kind", ["OS", "AWS"])
 def test_a_group_lets_everything_out_again_without_rules_of_its_own(cloud: ApiCloud, mia: Caller, kind: str) -> None:
     if kind == "OS":
