@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tane.linux import addresses
+from tane.nearest import nearest
 
 LimitModel = Literal["flat", "strict_two_level"]
 Mode = Literal["auto", "root", "userns", "user", "simulated"]
@@ -392,8 +392,8 @@ def _meant(error: str) -> str:
     unknown = re.search(r"unknown field `([^`]*)`", error)
     sections = [kind for kind in msgspec.structs.fields(Config) if hasattr(kind.type, "__struct_fields__")]
     names = [*Config.__struct_fields__, *(name for kind in sections for name in kind.type.__struct_fields__)]
-    near = difflib.get_close_matches(unknown[1], names, 1) if unknown else []
-    return f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(unknown[1], names) if unknown else None
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _check_tls(config: Config) -> None:

@@ -214,22 +214,10 @@ def test_servers_volumes_and_keys_are_compared_and_what_no_update_mends_is_told(
 
 def test_what_is_of_others_is_only_looked_for(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
-    outside = public(cloud)
     net = mia.post("/network/v2.0/networks", {"network": {"name": "beds"}}, 201).json()["network"]["id"]
-    address = {"floatingip": {"floating_network_id": outside}}
-    tied = mia.post("/network/v2.0/floatingips", address, 201).json()["floatingip"]["id"]
-    template = hot(
-        {
-            "net": {"type": "OS::Neutron::Net", "external_id": net, "properties": {"name": "weeds"}},
-            "tie": {
-                "type": "OS::Neutron::FloatingIPAssociation",
-                "external_id": tied,
-                "properties": {"floatingip_id": tied, "port_id": "x"},
-            },
-        }
-    )
+    template = hot({"net": {"type": "OS::Neutron::Net", "external_id": net, "properties": {"name": "weeds"}}})
     made = stack(cloud, mia, template)
-    assert states(mia, made) == {"net": "IN_SYNC", "tie": "NOT_CHECKED"}, made
+    assert states(mia, made) == {"net": "IN_SYNC"}, made
     mia.delete(f"/network/v2.0/networks/{net}")
     told = drift(mia, made)["net"]
     assert (told["drift_status"], told["mend"]["action"]) == ("DELETED", "none")

@@ -297,6 +297,8 @@ def test_a_template_stands_for_the_resource_that_it_names(cloud: ApiCloud) -> No
     made = stack(cloud, mia, hot({"bed": {"type": "bed.yaml"}}, outputs=told), files={"bed.yaml": inner})
     [network] = mia.get(f"{N}/networks?project_id={mia.project_id}").json()["networks"]
     assert outputs(made) == {"got": network["id"]}
+
+
 def test_nothing_is_marked_as_unhealthy_while_its_stack_is_at_work(cloud: ApiCloud) -> None:
     """It would be handled no more, and the stack wait for it till its time is over."""
     mia = cloud.new_user("mia", "garden")
@@ -399,3 +401,36 @@ def test_states_that_a_list_is_asked_for_are_whole(cloud: ApiCloud) -> None:
     stack(cloud, mia, hot({"one": value()}), "well")
     asked = "/stacks?stack_status=CREATE_COMPLETE&stack_status=UPDATE_FAILED"
     assert [one["stack_name"] for one in mia.get(at(mia, asked)).json()["stacks"]] == ["well"]
+
+
+def test_a_signal_to_what_is_not_made_yet_is_refused(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    handle = {"type": "OS::Heat::WaitConditionHandle"}
+    wait = {"type": "OS::Heat::WaitCondition", "properties": {"handle": {"get_resource": "handle"}, "timeout": 60}}
+    member = {"type": "OS::Heat::TestResource"}
+    group = {"type": "OS::Heat::AutoScalingGroup", "properties": {"min_size": 1, "max_size": 2, "resource": member}}
+    policy = {
+        "auto_scaling_group_id": {"get_resource": "group"},
+        "scaling_adjustment": 1,
+        "adjustment_type": "change_in_capacity",
+    }
+    server = {"InstanceID": {"get_resource": "group"}}
+    later = {
+        "up": {"type": "OS::Heat::ScalingPolicy", "properties": policy},
+        "amazon": {
+            "type": "AWS::AutoScaling::ScalingPolicy",
+            "properties": {
+                "AutoScalingGroupName": {"get_resource": "group"},
+                "ScalingAdjustment": 1,
+                "AdjustmentType": "ChangeInCapacity",
+            },
+        },
+        "again": {"type": "OS::Heat::HARestarter", "properties": server},
+        "other": handle,
+    }
+    template = {"handle": handle, "wait": wait, "group": group}
+    template |= {name: {**one, "depends_on": "wait"} for name, one in later.items()}
+    made = stack(cloud, mia, hot(template))
+    for name in later:
+        told = mia.post(path(mia, made, f"/resources/{name}/signal"), {}, 400).json()["error"]["message"]
+        assert told == "Cannot signal resource during INIT"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.api.compute_support import V, make_flavor, make_image, make_network
-from tests.api.orchestration_support import delete, hot, outputs, stack
+from tests.api.orchestration_support import begin, delete, hot, outputs, stack
 from tests.support import ApiCloud
 
 
@@ -28,3 +30,17 @@ def test_what_is_not_there_fails_the_stack(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     made = stack(cloud, mia, hot({"old": {"type": "OS::Nova::Server", "external_id": "no-such-server"}}))
     assert made["stack_status"] == "CREATE_FAILED" and "could not be found" in made["stack_status_reason"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacks"),
+    [
+        ("AWS::EC2::EIP", "allocation"),
+        ("OS::Cinder::VolumeAttachment", "server and volume"),
+        ("OS::Neutron::ExtraRouteSet", "router"),
+    ],
+)
+def test_what_an_id_does_not_tell_is_not_taken_in(cloud: ApiCloud, kind: str, lacks: str) -> None:
+    mia = cloud.new_user("mia", "garden")
+    told = begin(mia, hot({"old": {"type": kind, "external_id": "172.24.4.4"}}), expect=400)["error"]["message"]
+    assert f"external_id is not possible for {kind}: it does not tell {lacks}." in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.api.compute_support import queries as noted
 from tests.api.orchestration_support import at, begin, delete, hot, outputs, path, resources, show, stack, update
 from tests.support import ApiCloud
 
@@ -140,3 +141,15 @@ def test_a_stack_of_networks_and_a_server_is_made_and_deleted_whole(cloud: ApiCl
     assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
     for kind in ("routers", "ports", "subnets", "floatingips"):
         assert not mia.get(f"/network/v2.0/{kind}?project_id={mia.project_id}").json()[kind]
+
+
+def test_the_details_of_many_stacks_are_as_many_queries_as_those_of_one(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    seen = []
+    with noted(cloud) as queries:
+        for number in range(3):
+            begin(mia, hot({"in": {"type": "in.yaml"}}), f"s{number}", files={"in.yaml": hot({"one": _value()})})
+            queries.clear()
+            mia.get(at(mia, "/stacks/detail"))
+            seen.append(len(queries))
+    assert seen[0] == seen[2]

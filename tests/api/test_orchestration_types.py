@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.api.compute_support import V, make_flavor, make_image
-from tests.api.orchestration_support import at, delete, hot, outputs, path, resources, show, stack, update
+from tests.api.orchestration_support import at, begin, delete, hot, outputs, path, resources, show, stack, update
 from tests.support import ApiCloud, Caller
 
 
@@ -243,3 +243,121 @@ def test_a_deployment_waits_for_the_servers_signal_and_shows_its_outputs(cloud: 
     assert shown["stack_status"] == "CREATE_COMPLETE" and outputs(shown)["result"] == "red"
     assert delete(cloud, mia, made)["stack_status"] == "DELETE_COMPLETE"
     assert not mia.get(at(mia, "/software_configs")).json()["software_configs"]
+
+
+def test_policies_of_a_group_may_be_parameters(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    group = res("OS::Heat::ResourceGroup", count=2, resource_def={"type": "OS::Heat::TestResource"})
+    rolling = {"rolling_update": {"max_batch_size": {"get_param": "size"}}}
+    size = {"size": {"type": "number", "default": 1}}
+    made = stack(cloud, mia, hot({"g": {**group, "update_policy": rolling}}, parameters=size))
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+
+
+def test_a_group_is_one_by_whatever_name(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    registry = {"My::Group": "OS::Heat::AutoScalingGroup", "My::User": "AWS::IAM::User"}
+    template = {
+        "group": res("My::Group", min_size=1, max_size=2, resource={"type": "OS::Heat::TestResource"}),
+        "up": res(
+            "OS::Heat::ScalingPolicy",
+            auto_scaling_group_id=get("group"),
+            scaling_adjustment=1,
+            adjustment_type="change_in_capacity",
+        ),
+        "user": res("My::User"),
+        "key": res("AWS::IAM::AccessKey", UserName=get("user")),
+    }
+    made = stack(cloud, mia, hot(template), environment={"resource_registry": registry})
+    assert made["stack_status"] == "CREATE_COMPLETE", made["stack_status_reason"]
+    mia.post(path(mia, made, "/resources/up/signal"), {}, 200)
+    cloud.run_jobs()
+    told = mia.get(path(mia, made, "/resources/group")).json()["resource"]["attributes"]
+    assert told["current_size"] == 2
+
+
+def test_strict_inputs_have_to_be_given(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    template = {
+        "config": res("OS::Heat::StructuredConfig", config={"a": {"get_input": "x"}}),
+        "deployment": res(
+            "OS::Heat::StructuredDeployment",
+            config=get("config"),
+            server="s1",
+            signal_transport="NO_SIGNAL",
+            input_values_validate="STRICT",
+        ),
+    }
+    made = stack(cloud, mia, hot(template))
+    assert made["stack_status"] == "CREATE_FAILED"
+    assert "The Parameter (x) was not provided." in made["stack_status_reason"]
+    template["deployment"]["properties"]["input_values"] = {"x": 1}
+    assert update(cloud, mia, made, hot(template))["stack_status"] == "UPDATE_COMPLETE"
+
+
+def test_the_zones_of_a_template_are_those_of_the_cloud(cloud: ApiCloud) -> None:
+    admin = cloud.admin
+    made = admin.post(f"{V}/os-aggregates", {"aggregate": {"name": "x", "availability_zone": "west"}}).json()
+    host = admin.get(f"{V}/os-hypervisors").json()["hypervisors"][0]["hypervisor_hostname"]
+    admin.post(f"{V}/os-aggregates/{made['aggregate']['id']}/action", {"add_host": {"host": host}})
+    zones = {"Fn::GetAZs": ""}
+    template = {
+        "HeatTemplateFormatVersion": "2012-12-12",
+        "Resources": {"v": {"Type": "OS::Heat::Value", "Properties": {"value": zones}}},
+        "Outputs": {"zones": {"Value": zones}},
+    }
+    listed = admin.get(f"{V}/os-availability-zone").json()["availabilityZoneInfo"]
+    told = outputs(stack(cloud, admin, template))["zones"]
+    assert "west" in told and told == [one["zoneName"] for one in listed]
+
+
+def test_a_nested_stack_has_another_time_when_that_is_said(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    first, then = (
+        hot({"s": res("OS::Heat::Stack", template="heat_template_version: 2021-04-16", timeout=minutes)})
+        for minutes in (5, 7)
+    )
+    update(cloud, mia, stack(cloud, mia, first), then)
+    [nested] = [one for one in mia.get(at(mia, "/stacks?show_nested=1")).json()["stacks"] if one["parent"]]
+    assert mia.get(path(mia, nested)).json()["stack"]["timeout_mins"] == 7
+
+
+def test_ports_of_amazons_rules_are_numbers(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    rule = {"IpProtocol": "tcp", "FromPort": "http", "ToPort": "80", "CidrIp": "0.0.0.0/0"}
+    group = res("AWS::EC2::SecurityGroup", GroupDescription="x", SecurityGroupIngress=[rule])
+    made = stack(cloud, mia, hot({"sg": group}))
+    assert "SecurityGroupIngress[0].FromPort is a number." in made["stack_status_reason"]
+
+
+def test_properties_may_be_any_function_and_a_resource_tells_its_description(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    replaced = {"map_replace": [{"value": "a"}, {"values": {"a": "b"}}]}
+    template = hot(
+        {"one": {"type": "OS::Heat::TestResource", "description": "a rose", "properties": replaced}},
+        outputs={"o": {"value": {"get_attr": ["one", "output"]}}},
+    )
+    made = stack(cloud, mia, template)
+    assert outputs(made) == {"o": "b"}
+    assert mia.get(path(mia, made, "/resources/one")).json()["resource"]["description"] == "a rose"
+    told = mia.put(path(mia, made, "/preview"), {"template": template}, 200).json()["resource_changes"]
+    assert [one["description"] for one in told["unchanged"]] == ["a rose"]
+
+
+def test_environments_are_merged_as_they_say(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    files = {
+        "a.yaml": "parameter_merge_strategies: {list: merge}\nparameters: {list: [a]}\n",
+        "b.yaml": "parameter_merge_strategies: {list: merge}\nparameters: {list: [b]}\n",
+    }
+    template = hot({}, parameters={"list": {"type": "comma_delimited_list"}})
+    names = ["a.yaml", "b.yaml"]
+    made = stack(cloud, mia, template, files=files, environment_files=names)
+    assert made["parameters"]["list"] == "a,b"
+    body = {"files": files, "environment_files": names}
+    mia.request("PATCH", path(mia, made), json=body, expect=202)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["parameters"]["list"] == "a,b"
+    files["c.yaml"] = "parameter_merge_strategies: {list: overwrite}\nparameters: {list: [c]}\n"
+    told = begin(mia, template, "lily", 400, files=files, environment_files=[*names, "c.yaml"])["error"]["message"]
+    assert "Conflicting merge strategy 'overwrite' for parameter 'list' in file 'c.yaml'" in told

@@ -234,3 +234,53 @@ def test_a_deletion_that_something_stands_in_the_way_of_can_be_asked_for_again(c
 
 async def _ended(task: Any) -> None:
     await task
+
+
+@pytest.mark.parametrize("name", [["x"], {"x": 1}, 7])
+def test_a_name_of_an_input_that_is_no_string_is_refused(cloud: ApiCloud, name: Any) -> None:
+    mia = cloud.new_user("mia", "garden")
+    for part in ("inputs", "outputs"):
+        body = {"name": "c", "group": "script", "config": "", part: [{"name": name}]}
+        told = mia.post(at(mia, "/software_configs"), body, 400).json()["error"]["message"]
+        assert f"Each of the {part} of a software config needs a name, which is a string." in told
+
+
+def test_who_may_only_read_sees_nothing_hidden_in_nested_stacks(cloud: ApiCloud) -> None:
+    mia, rita = cloud.new_user("mia", "garden"), cloud.new_user("rita", "garden", "reader")
+    inner = hot({"deep": res("OS::Heat::TestResource")}, parameters={"word": {"type": "string"}})
+    deeper = hot(
+        {"in": {"type": "in.yaml", "properties": {"word": {"get_param": "word"}}}},
+        parameters={"word": {"type": "string"}},
+    )
+    member = {"type": "OS::Heat::TestResource", "properties": {"value": {"get_param": "pw"}}}
+    whole = hot(
+        {
+            "one": {"type": "out.yaml", "properties": {"word": {"get_param": "pw"}}},
+            "group": res("OS::Heat::ResourceGroup", count=1, resource_def=member),
+        },
+        parameters={"pw": {"type": "string", "hidden": True}, "open": {"type": "string", "default": "daisy"}},
+    )
+    stack(cloud, mia, whole, files={"in.yaml": inner, "out.yaml": deeper}, parameters={"pw": SECRET})
+    listed = rita.get(at(rita, "/stacks/detail?show_nested=1"))
+    nested = [one for one in listed.json()["stacks"] if one["parent"]]
+    assert len(nested) == 3 and SECRET not in listed.text and "daisy" in listed.text
+    for one in nested:
+        for below in ("", "/template", "/files", "/environment"):
+            assert SECRET not in rita.get(path(rita, one, below)).text, below
+    # Who could write a template that shows it sees it.
+    assert SECRET in mia.get(at(mia, "/stacks/detail?show_nested=1")).text
+    assert any(SECRET in mia.get(path(mia, one, "/template")).text for one in nested)
+
+
+def test_why_an_output_has_no_value_does_not_tell_what_is_hidden(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    hidden = {"pw": {"type": "string", "hidden": True}}
+    digest = {"digest": [{"get_attr": ["v", "value"]}, "x"]}
+    template = hot(
+        {"v": res("OS::Heat::Value", value={"get_param": "pw"})},
+        parameters=hidden,
+        outputs={"o": {"value": {"str_split": [",", "a", {"get_attr": ["v", "value"]}]}}, "d": {"value": digest}},
+    )
+    made = stack(cloud, mia, template, parameters={"pw": SECRET})
+    told = [one.get("output_error", "") for one in made["outputs"]]
+    assert all(told) and SECRET not in str(told)

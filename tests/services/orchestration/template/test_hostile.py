@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from tane.services.orchestration.template import TemplateError, parse, parse_document, parse_environment
+from tane.nearest import nearest
+from tane.services.orchestration.template import (
+    Environment,
+    TemplateError,
+    merge_environments,
+    parse,
+    parse_document,
+    parse_environment,
+)
 from tane.services.orchestration.template.properties import Property, check_properties
 from tane.services.orchestration.template.reading import parsed
 from tests.services.orchestration.template.support import hot, refused, value_of
@@ -258,3 +266,54 @@ def test_whatever_the_template_it_is_answered_or_refused(monkeypatch: pytest.Mon
     answers = [answer(case) for case in Cases(7).some(1000)]
     assert sum("value" in one for one in answers) > 200
     assert sum("error" in one for one in answers) > 200
+
+
+LONG = "ab" * 30_000
+
+
+def test_a_long_name_is_compared_with_none() -> None:
+    template = parse_document({"heat_template_version": "2021-04-16", "parameters": {"a" * 255: {"type": "string"}}})
+    declared = {name: Property(type="string") for name in template.parameters}
+    with pytest.raises(TemplateError) as caught:
+        check_properties(declared, {LONG: 1})
+    assert caught.value.message == f"Unknown Property {LONG[:255]}"
+    with pytest.raises(TemplateError, match="must be a string"):
+        check_properties({"word": Property(type="string")}, {"word": {LONG: [LONG]}})
+    assert nearest(LONG, [LONG]) is None
+    assert nearest("colour", ["a" * 60_000, *map(str, range(100_000))]) is None
+    assert nearest("flavour", ["image", "flavor"]) == "flavor"
+
+
+@pytest.mark.parametrize("section", ["parameters", "resources", "outputs", "conditions"])
+def test_names_have_255_characters(section: str) -> None:
+    given = {
+        "parameters": {"type": "string"},
+        "resources": {"type": "OS::Heat::None"},
+        "outputs": {"value": 1},
+        "conditions": True,
+    }[section]
+    parse_document({"heat_template_version": "2021-04-16", section: {"n" * 255: given}})
+    with pytest.raises(TemplateError, match=f"A name in {section} is longer than 255 characters: n{{64}}…"):
+        parse_document({"heat_template_version": "2021-04-16", section: {"n" * 256: given}})
+
+
+def test_a_long_key_above_many_values_costs_no_more_than_they() -> None:
+    """Each value has a path while it is looked at."""
+    value = {"k" * 200_000: [0] * 100_000}
+    assert value_of(value) == value
+    with pytest.raises(TemplateError) as caught:
+        value_of({"k" * 200_000: [0, {"get_param": "nothing"}]})
+    assert len(caught.value.path) <= 2048
+
+
+def test_a_long_list_is_compared_with_long_allowed_values_at_once() -> None:
+    allowed = [*(f"{number}" for number in range(50_000)), "x"]
+    parameter = {"type": "comma_delimited_list", "constraints": [{"allowed_values": allowed}]}
+    template = parse_document({"heat_template_version": "2021-04-16", "parameters": {"list": parameter}})
+    assert template.parameters["list"].value("x," * 50_000 + "x") == ["x"] * 50_001
+
+
+def test_many_entries_of_a_registry_that_are_taken_away_are_quickly_gone() -> None:
+    first = Environment(resource_registry={f"Own::{number}": "a.yaml" for number in range(20_000)})
+    gone = Environment(resource_registry={f"Own::{number}": None for number in range(20_000)})
+    assert merge_environments([first, gone]).resource_registry == {}

@@ -194,3 +194,18 @@ def test_what_yaml_has_and_templates_have_not_is_told_once(text: str, told: str)
 def test_a_function_that_is_misspelt_is_told_with_the_nearest() -> None:
     with pytest.raises(TemplateError, match="there is no function str_replce: did you mean str_replace"):
         check_properties({"name": Property("string")}, {"name": {"str_replce": {}}})
+
+
+@pytest.mark.parametrize(
+    ("head", "key"),
+    [("heat_template_version: 2021-04-16", "hidden"), ("HeatTemplateFormatVersion: 2012-12-12", "NoEcho")],
+)
+@pytest.mark.parametrize("word", ["yes", "1", "on", "''"])
+def test_whether_a_parameter_is_hidden_is_said_clearly(head: str, key: str, word: str) -> None:
+    cfn = key == "NoEcho"
+    section, kind = ("Parameters", "Type: String") if cfn else ("parameters", "type: string")
+    text = f"{head}\n{section}:\n  p: {{{kind}, {key}: {{}}}}\n"
+    assert parse(text.replace("{}", "True")).parameters["p"].hidden
+    assert not parse(text.replace("{}", "'false'")).parameters["p"].hidden
+    with pytest.raises(TemplateError, match=rf"Invalid value '.*' of {key} for parameter p: it is true or false"):
+        parse(text.replace("{}", f"'{word}'" if word != "''" else word))

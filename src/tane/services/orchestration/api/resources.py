@@ -68,7 +68,7 @@ def show(request: Request) -> dict[str, Any]:
     return {
         "resource": {
             **view(request, one),
-            "description": "",
+            "description": resources.description(request.core, one),
             "attributes": resources.attributes(request.core, request.ctx, one, extra),
         }
     }

@@ -45,7 +45,13 @@ def index(request: Request) -> dict[str, Any]:
 def detail(request: Request) -> dict[str, Any]:
     own_project(request)
     rows, tags, _ = showing.index(request.core, request.ctx, wish(request))
-    return {"stacks": [_detailed(request, row, tags, resolve=False) for row in rows]}
+    given = showing.given(request.core, rows, whole=_sees_all(request))
+    return {"stacks": [_detailed(request, row, tags, given[row.id]) for row in rows]}
+
+
+def _sees_all(request: Request) -> bool:
+    """Whether the caller could write a template that shows what is hidden."""
+    return request.allows("stacks:update")
 
 
 def lookup(request: Request) -> Response:
@@ -88,12 +94,16 @@ def create(request: Request) -> Response:
 def show(request: Request) -> dict[str, Any]:
     stack_id, name = stack_of(request)
     row, tags = showing.one(request.core, request.ctx, stack_id, name)
-    return {"stack": _detailed(request, row, tags, resolve=request.flag("resolve_outputs", True))}
+    resolve = request.flag("resolve_outputs", True)
+    given, outputs = showing.details(request.core, request.ctx, row, values=resolve, whole=_sees_all(request))
+    view = _detailed(request, row, tags, given)
+    return {"stack": {**view, "outputs": outputs} if resolve else view}
 
 
-def _detailed(request: Request, row: Row[Any], tags: dict[str, list[str]], *, resolve: bool) -> dict[str, Any]:
-    parameters, outputs = showing.details(request.core, request.ctx, row, values=resolve)
-    view = {
+def _detailed(
+    request: Request, row: Row[Any], tags: dict[str, list[str]], parameters: dict[str, Any]
+) -> dict[str, Any]:
+    return {
         **stack_view(request, row, tags),
         "parameters": parameters,
         "capabilities": [],
@@ -102,9 +112,6 @@ def _detailed(request: Request, row: Row[Any], tags: dict[str, list[str]], *, re
         "disable_rollback": row.disable_rollback,
         "template_description": row.description,
     }
-    if resolve:
-        view["outputs"] = outputs
-    return view
 
 
 # ---------------------------------------------------------------------------------------------------------- changes
@@ -260,7 +267,7 @@ def _change(request: Request, stack: Row[Any], change: Change) -> dict[str, Any]
         "resource_action": row.action if row is not None else "INIT",
         "resource_status": row.status if row is not None else "COMPLETE",
         "resource_status_reason": row.reason if row is not None else "",
-        "description": "",
+        "description": one.plan.resources[name].description if one is not None else "",
         "properties": showing.visible(one.properties, one.secrets) if one is not None else {},
         "attributes": {},
         "metadata": {},
@@ -287,8 +294,7 @@ def template(request: Request) -> Any:
 
 def environment(request: Request) -> Any:
     stack_id, name = stack_of(request)
-    whole = request.allows("stacks:update")
-    shown = stacks.environment_now(request.core, request.ctx, stack_id, name, whole=whole)
+    shown = stacks.environment_now(request.core, request.ctx, stack_id, name, whole=_sees_all(request))
     return {**shown, "encrypted_param_names": []}
 
 
@@ -298,7 +304,7 @@ def files(request: Request) -> Any:
 
 def _source_now(request: Request) -> Any:
     stack_id, name = stack_of(request)
-    return stacks.source_now(request.core, request.ctx, stack_id, name)
+    return showing.source(request.core, request.ctx, stack_id, name, whole=_sees_all(request))
 
 
 def outputs(request: Request) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from tane.web.request import Request
 def validate(request: Request) -> Any:
     own_project(request)
     asked = Asked(**{name: getattr(request.body, name) for name in Asked.__struct_fields__})
-    ignored = [code for text in request.params("ignore_errors") for code in text.split(",") if code]
-    return templates.validate(request.core, request.ctx, asked, nested=request.flag("show_nested"), ignored=ignored)
+    return templates.validate(request.core, request.ctx, asked, nested=request.flag("show_nested"))
 
 
 def versions(request: Request) -> dict[str, Any]:

@@ -97,13 +97,14 @@ def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]
         differing += [name for name in sorted(seen.mendable) if name not in differing]
         inside = bool(seen.inner) and seen.mend == "update"
     mends = row.id in mended
-    way = deciding.way(plan, row, differing, mends=mends)
+    changed = {name: one.properties.get(name) for name in differing}
+    way = deciding.way(plan, row, changed, mends=mends)
     lost = seen is not None and seen.is_lost
     if lost:
         way = "replace"
     elif inside and way == "leave":
         way = "update"
-    found = Change(one.name, DOES[way], one, row, differing, deciding.replacing(plan, row, differing))
+    found = Change(one.name, DOES[way], one, row, differing, deciding.replacing(plan, row, changed))
     anew = seen.again if lost and seen is not None else row.status == FAILED and row.physical_id is None
     if not anew:  # That is the same resource, which tries once more: nothing is refused.
         try:

@@ -29,12 +29,12 @@ def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str,
 
 def is_outside(plan: Plan, row: Row[Any]) -> bool:
     """Whether it is, or is to be, a thing of others: that has no properties of ours."""
-    return bool(row.declared.get("external_id") or values.kept(plan, row.name)["external_id"])
+    return bool(row.declared.get("external_id") or values.external_id(plan, row.name))
 
 
-def way(plan: Plan, row: Row[Any], changed: Collection[str], *, mends: bool) -> Way:
-    """What is done with a resource of the plan of which these properties change. ``mends``: it failed, and an update
-    can mend it."""
+def way(plan: Plan, row: Row[Any], changed: Mapping[str, Any], *, mends: bool) -> Way:
+    """What is done with a resource of the plan of which these properties change, to these values. ``mends``: it failed,
+    and an update can mend it."""
     if row.declared.get("kind") != plan.kinds[row.name].known_as() or (is_bad(row) and not mends):
         return "replace"
     if replacing(plan, row, changed) or plan.kinds[row.name].anew:
@@ -42,7 +42,7 @@ def way(plan: Plan, row: Row[Any], changed: Collection[str], *, mends: bool) -> 
     return "update" if changed or mends or other_text(plan, row) else "leave"
 
 
-def replacing(plan: Plan, row: Row[Any], changed: Collection[str]) -> list[str]:
+def replacing(plan: Plan, row: Row[Any], changed: Mapping[str, Any]) -> list[str]:
     """Those of the properties that cannot be changed in place."""
     kind = plan.kinds[row.name]
     also = kind.replaces(row.properties, changed) if row.declared.get("kind") == kind.known_as() else []
@@ -90,7 +90,7 @@ def seems_well(hand: Hand) -> bool:
 
 def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way, *, mends: bool) -> None:
     """:raises Failed: an update refuses that."""
-    if row.declared.get("external_id") != values.kept(plan, row.name)["external_id"]:
+    if row.declared.get("external_id") != values.external_id(plan, row.name):
         raise Failed("Update to property external_id is not supported.")
     kind = plan.kinds[row.name]
     if row.declared.get("kind") == kind.known_as() and (not is_bad(row) or mends):

@@ -226,6 +226,9 @@ def note(tx: Tx, core: Core, ctx: Context, found: Sequence[Seen]) -> None:
     """Write down what was found, so that the update that begins in this transaction mends it: what is gone counts as
     failed, and a property has the value that it has. What has changed since it was looked at is left alone."""
     for one in (inner for seen in found for inner in seen.all()):
+        inside = bool(one.inner) and one.status == "MODIFIED"
+        if not (one.is_lost or inside or one.mendable):
+            continue
         row = resources.get(tx, one.row.id)
         if row is None or row.working or (row.updated_at, row.physical_id) != (one.row.updated_at, one.row.physical_id):
             continue
@@ -233,8 +236,8 @@ def note(tx: Tx, core: Core, ctx: Context, found: Sequence[Seen]) -> None:
         if one.is_lost:
             values = {"physical_id": None} if one.again else {}
             hand.change(action="CHECK", status=FAILED, reason=one.reason, updated_at=tx.now, **values)
-        elif one.inner and one.status == "MODIFIED":
+        elif inside:
             hand.change(declared={**row.declared, "digest": CHANGED_INSIDE})
-        elif one.mendable:
+        else:
             now = {name: difference.now for name, difference in one.mendable.items()}
             hand.change(properties={**row.properties, **now})

@@ -51,6 +51,8 @@ class Hand:
     stack."""
     below: dict[tuple[str, str], Any] = field(default_factory=dict)
     """What was found of nested stacks in this evaluation: their scopes, and their outputs, by (stack, what)."""
+    answers: dict[tuple[str, str, str, str], Any] | None = None
+    """What services answered to reads so far, while what is there is but looked at."""
     compared: dict[tuple[str, str], str] | None = None
     """What properties name, by kind and text, while what is there is compared with what was set (see
     :meth:`comparing`)."""
@@ -71,7 +73,12 @@ class Hand:
         spoken: str | None = None,
     ) -> Any:
         """Another service's answer to whom is acted for; in a transaction it takes part in it. :raises ApiError:"""
-        return inside.call(self.core, self.ctx, service, method, path, body, query=query, spoken=spoken)
+        if self.answers is None or method != "GET":
+            return inside.call(self.core, self.ctx, service, method, path, body, query=query, spoken=spoken)
+        key = (service, path, repr(query), spoken or "")
+        if key not in self.answers:
+            self.answers[key] = inside.call(self.core, self.ctx, service, method, path, query=query, spoken=spoken)
+        return self.answers[key]
 
     def may(self, method: str, below: str) -> None:
         """For rows of our own, in whose place a user would call our API: ``below`` the project's path.

@@ -101,13 +101,16 @@ def check(hand: Hand, stack: Any, source: Source) -> Plan:
     return plan
 
 
-def update(hand: Hand, source: Source) -> None:
-    """The source comes from the parent's template, and with it the parent's author."""
+def update(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> None:
+    """The source comes from the parent's template, and with it the parent's author. ``timeout_mins``: another time than
+    it had."""
     child = _child(hand)
     check(hand, child, source)
     # It may be a signal that changes it: what follows is caused by that, not by who changed the stack last.
     caused = {"request_id": hand.ctx.request_id}
     values = {**rights.before(child), **rights.of_stack(hand.stack), **caused}
+    if timeout_mins is not None:
+        values["timeout_mins"] = timeout_mins
     engine.begin(hand.tx, hand.core, child.id, "UPDATE", source=msgspec.to_builtins(source), **values)
 
 

@@ -82,13 +82,15 @@ def shown(
                 continue
             entry: dict[str, Any] = {"output_key": name, "description": description}
             if values:
-                entry |= _value(plan, scope, name)
+                entry |= _value(scope, name)
             found.append(entry)
     return found
 
 
-def _value(plan: Plan, scope: Scope, name: str) -> dict[str, Any]:
+def _value(scope: Scope, name: str) -> dict[str, Any]:
+    template = scope.plan.template
     try:
-        return {"output_value": plain(evaluate(plan.template.outputs[name].value, scope, plan.template))}
+        return {"output_value": plain(evaluate(template.outputs[name].value, scope, template))}
     except (TemplateError, ApiError) as error:
-        return {"output_value": None, "output_error": str(error)}
+        assert scope.tx is not None
+        return {"output_value": None, "output_error": engine.masked(scope.tx, scope.core, scope.stack, str(error))}

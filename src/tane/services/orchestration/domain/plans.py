@@ -33,6 +33,7 @@ from tane.services.orchestration.template import (
     settled,
     steps,
 )
+from tane.services.orchestration.template.versions import AWS, HEAT, HOT
 
 MEMORY = "orchestration.plans"
 MOST_KEPT, MOST_BYTES = 32, 4 * 1024 * 1024
@@ -73,6 +74,8 @@ class Plan:
     """The graph the other way round."""
     found: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """What was looked up for a user: (user, kind, name or id) → id."""
+    check: Check | None = None
+    """Of custom constraints, as the request that the plan is of asked so far."""
     size: int = 0
     """Bytes of what it was made of."""
     of_files: dict[str, Kind] = field(default_factory=dict)
@@ -83,9 +86,17 @@ class Plan:
         return kind_of(self, type_name, resource_name)
 
     def check_external(self) -> None:
-        """:raises StackValidationFailed: ``external_id`` of a type that keeps rows of its own."""
+        """:raises StackValidationFailed: ``external_id`` of a type that keeps rows of its own, or of which an id does
+        not tell what it stands for."""
         for name, declared in self.resources.items():
-            if declared.external_id is not None and not self.kinds[name].adopts:
+            kind = self.kinds[name]
+            if declared.external_id is not None and kind.essential:
+                raise StackValidationFailed(
+                    f"resources.{name}: external_id is not possible for {declared.type}: it does not tell "
+                    f"{' and '.join(kind.essential)}.",
+                    path=f"resources.{name}.external_id",
+                )
+            if declared.external_id is not None and not kind.adopts:
                 raise StackValidationFailed(
                     f"resources.{name}: external_id is not possible for {declared.type}: what it stands for is kept by "
                     "its stack, and belongs to no other.",
@@ -99,10 +110,6 @@ class Plan:
             if parameter.hidden:
                 found.update(masking.strings(self.parameters.get(name)))
         return {one for one in found if one not in MASK}
-
-    def without_secrets(self, text: str) -> str:
-        """A text that is told, with a mask for hidden values."""
-        return masking.masked(text, self.secrets())
 
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""
@@ -253,7 +260,7 @@ def kind_of(plan: Plan, type_name: str, resource_name: str) -> Kind:
         raise StackValidationFailed(words, path=_path(plan, "resources", resource_name, "type"))
     found = resources.find(target)
     if found is None:
-        words = f"The Resource Type ({type_name}) could not be found.{resources.nearest(target)}"
+        words = f"The Resource Type ({type_name[:255]}) could not be found.{resources.hint(target)}"
         raise StackValidationFailed(words, path=_path(plan, "resources", resource_name, "type"))
     return found
 
@@ -299,6 +306,21 @@ def make(
         for name, needs in plan.graph.items():
             for other in needs:
                 plan.needed_by.setdefault(other, set()).add(name)
+    except TemplateError as error:
+        raise refused(error) from None
+    return plan
+
+
+def sketch(source: Mapping[str, Any]) -> Plan:
+    """As far as parameters go what a source that is kept is: its resources, and its files, are not looked at.
+
+    :raises StackValidationFailed: it is no template any more.
+    """
+    document = source.get("template") or {}
+    declared = {key: document[key] for key in (HOT, AWS, HEAT, "parameters", "Parameters") if key in document}
+    plan = Plan(read_template(declared), read_environment(source.get("environment") or {}), {}, {})
+    try:
+        plan.parameters = _parameters(plan, None, None, strict=False, guessed=False)
     except TemplateError as error:
         raise refused(error) from None
     return plan

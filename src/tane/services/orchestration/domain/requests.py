@@ -53,7 +53,7 @@ def source_of(asked: Asked) -> Source:
     if sum(map(len, files.values())) > MOST_FILES_BYTES:
         raise BadRequest(f"The files of a template have at most {MOST_FILES_BYTES} bytes together.")
     template = read_template(asked.template)
-    environment = _environment(asked, files).document()
+    environment = _environment(asked, files, template).document()
     # What the request itself gives comes last.
     environment["parameters"] = {**environment["parameters"], **(asked.parameters or {})}
     files = _without_environments(files, asked.environment_files or (), template.document)
@@ -74,7 +74,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
+def _environment(asked: Asked, files: Mapping[str, str], template: Template) -> Environment:
     whole = []
     if asked.environment:
         with placed(None, asked.environment):
@@ -87,7 +87,8 @@ def _environment(asked: Asked, files: Mapping[str, str]) -> Environment:
             raise BadRequest(f"Environment file {missing[0]} is not among 'files'.")
         whole = [_environment_file(name, files[name]) for name in asked.environment_files]
     try:
-        return merge_environments(whole) if whole else read_environment({})
+        types = {name: declared.kind for name, declared in template.parameters.items()}
+        return merge_environments(whole, types, asked.environment_files or ()) if whole else read_environment({})
     except TemplateError as error:
         raise refused(error) from None
 
@@ -186,15 +187,12 @@ def patched(now: Source, asked: Asked, cleared: Sequence[str]) -> Source:
         environment={**now.environment, "parameters": before},
     )
     if asked.environment or asked.environment_files:
-        added = _environment(asked, {str(k): _text(v) for k, v in (whole.files or {}).items()}).document()
+        told = {str(k): _text(v) for k, v in (whole.files or {}).items()}
+        added = _environment(asked, told, read_template(whole.template or {})).document()
         merged = {**now.environment, "parameters": {**before, **added["parameters"]}}
         for name in ("parameter_defaults", "resource_registry"):
             merged[name] = {**merged.get(name, {}), **added[name]}
-        new = _without_environments(
-            {str(k): _text(v) for k, v in (whole.files or {}).items()},
-            asked.environment_files or (),
-            whole.template,
-        )
+        new = _without_environments(told, asked.environment_files or (), whole.template)
         whole = msgspec.structs.replace(whole, environment=merged, environment_files=None, files=new)
     found = source_of(whole)
     declared = read_template(found.template).parameters

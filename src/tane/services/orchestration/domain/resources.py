@@ -122,12 +122,19 @@ def attributes(core: Core, ctx: Context, one: Shown, extra: Sequence[str]) -> di
         kind = plan.kinds.get(one.row.name)
         if kind is None:
             return {}
-        hand = Hand(core, tx, ctx, one.stack, one.row, plan, one.row.properties)
+        hand = Hand(core, tx, ctx, one.stack, one.row, plan, one.row.properties, answers={})
         names = [name for name in kind.attributes if name != "show" or "show" in extra]
         names += [name for name in extra if name not in names and kind.knows(name)]
         there = one.row.action not in ("INIT", "DELETE") and (one.row.physical_id or one.row.status == COMPLETE)
         with core.db.joining(tx):
             return {name: _value(hand, name) if there else None for name in names}
+
+
+def description(core: Core, one: Shown) -> str:
+    """What the template says of a resource; nothing of one that it does not have any more."""
+    with core.db.read() as tx:
+        declared = engine.plan_of(tx, core, one.stack).resources.get(one.row.name)
+    return "" if declared is None else declared.description
 
 
 def _value(hand: Hand, name: str) -> Any:
@@ -192,8 +199,10 @@ def _deliver(core: Core, stack: Row[Any], row: Row[Any], request_id: str, detail
         kind = _kind(plan, row)
         if kind is None:
             raise NotFound(f"Resource {row.name} is not in the template any more.")
+        # One that is not made yet would forget it, or has not what it needs.
+        unmade = row.action if row.action == "INIT" or row.physical_id is None else ""
         for action in (stack.action, row.action):
-            if action in kind.deaf:
+            if action in (*kind.deaf, unmade):
                 raise BadRequest(f"Cannot signal resource during {action}")
         with core.db.joining(tx):
             answer = kind.signal(Hand(core, tx, author, stack, row, plan, row.properties), details)

@@ -14,10 +14,9 @@ from tane.services.orchestration.domain.plans import NOT_KNOWN, Plan
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources as rows
 from tane.services.orchestration.template import UNKNOWN, TemplateError, condition_of
+from tane.web import inside
 from tane.web.context import Context
 from tane.web.errors import NotFound
-
-ZONES = ("nova",)
 
 FEW = 8
 """So many resources are read one by one, before all of the stack are: most properties refer to one or two."""
@@ -89,7 +88,12 @@ class Scope:
         return str(self.plan.files[name])
 
     def availability_zones(self) -> list[str]:
-        return list(ZONES)
+        """Those that who is acted for may choose, asked once for a plan. :raises ApiError: he may not ask."""
+        key = (str(self.ctx.user_id), "zones", "")
+        if key not in self.plan.found:
+            listed = inside.call(self.core, self.ctx, "compute", "GET", "/v2.1/os-availability-zone")
+            self.plan.found[key] = "\n".join(one["zoneName"] for one in listed["availabilityZoneInfo"])
+        return self.plan.found[key].split("\n")
 
     def facade(self, key: str) -> Any:
         """What the resource of the parent stack says whose template this is."""

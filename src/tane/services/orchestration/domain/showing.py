@@ -9,15 +9,15 @@ import msgspec
 from sqlalchemy.engine import Row
 
 from tane.core import Core
-from tane.services.orchestration.domain import engine
+from tane.db import Tx
 from tane.services.orchestration.domain import outputs as resolving
 from tane.services.orchestration.domain.common import MASK, require
-from tane.services.orchestration.domain.plans import Plan
+from tane.services.orchestration.domain.plans import Plan, Source, sketch
 from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import stacks
 from tane.services.orchestration.store.stacks import Selection
-from tane.services.orchestration.template import TemplateError
+from tane.services.orchestration.template import TemplateError, effort
 from tane.web.context import Context
 from tane.web.errors import ApiError, NotFound
 
@@ -70,16 +70,77 @@ def one(core: Core, ctx: Context, stack_id: str, name: str) -> tuple[Row[Any], d
         return row, stacks.tags(tx, [row.id])
 
 
-def details(core: Core, ctx: Context, row: Row[Any], *, values: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Parameters and outputs of a stack; none where they cannot be told any more, as of a type that went."""
+def given(core: Core, rows: Sequence[Row[Any]], *, whole: bool) -> dict[str, dict[str, Any]]:
+    """The parameters of stacks, by their ids. What hidden ones of the stacks around a nested one say is masked in its
+    own too, where not the ``whole`` of them is to be seen."""
+    plans = {row.id: _sketched(row) for row in rows}
+    with core.db.read() as tx:
+        hidden = {} if whole else _around(tx, [row for row in rows if row.parent_id is not None])
+    return {row.id: _told(plans[row.id], row, hidden.get(row.id, ())) for row in rows}
+
+
+def _sketched(row: Row[Any]) -> Plan | None:
+    """None of a stack that an earlier release took and this one does not understand."""
+    try:
+        return sketch(row.source)
+    except (ApiError, TemplateError):
+        return None
+
+
+def _told(plan: Plan | None, row: Row[Any], hidden: Collection[str] | None) -> dict[str, Any]:
+    """Nothing where it is not known what is hidden."""
+    return {} if plan is None or hidden is None else parameters(plan, row, hidden)
+
+
+def _around(tx: Tx, rows: Sequence[Row[Any]]) -> dict[str, set[str] | None]:
+    """The values of hidden parameters of the stacks that each is nested in; None where these are not understood."""
+    above: dict[str, Row[Any]] = {}
+    wanted = {row.parent_id for row in rows}
+    while wanted:
+        found = stacks.many(tx, wanted)
+        above |= found
+        wanted = {row.parent_id for row in found.values() if row.parent_id is not None} - set(above)
+    own = {
+        stack_id: plan and plan.secrets() for stack_id, plan in ((key, _sketched(row)) for key, row in above.items())
+    }
+    hidden: dict[str, set[str] | None] = {}
+    for row in rows:
+        parent, found = above.get(row.parent_id or ""), set[str]()
+        every: list[set[str] | None] = []
+        while parent is not None:
+            every.append(own[parent.id])
+            parent = above.get(parent.parent_id or "")
+        hidden[row.id] = None if None in every else found.union(*(one for one in every if one is not None))
+    return hidden
+
+
+def details(
+    core: Core, ctx: Context, row: Row[Any], *, values: bool, whole: bool
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Parameters and outputs of a stack; no outputs where they cannot be told any more, as of a type that went."""
+    told = given(core, [row], whole=whole)[row.id]
+    if not values or row.deleted:
+        return told, []
     with core.db.read() as tx:
         try:
-            plan = engine.plan_of(tx, core, row)
+            engine.plan_of(tx, core, row)
         except (ApiError, TemplateError):
-            return {}, []
-        if not values or row.deleted:
-            return parameters(plan, row), []
-        return parameters(plan, row), resolving.shown(tx, core, ctx, row)
+            return told, []
+        return told, resolving.shown(tx, core, ctx, row)
+
+
+def source(core: Core, ctx: Context, stack_id: str, name: str, *, whole: bool) -> Source:
+    """What a stack is made of: where not the ``whole`` of it is to be seen, without what hidden parameters of the
+    stacks around it say, which stands in what types write of their properties."""
+    with core.db.read() as tx:
+        row = require(tx, ctx, stack_id, name)
+        found = msgspec.convert(stacks.source(tx, row), Source)
+        hidden = _around(tx, [row])[row.id] if row.parent_id is not None and not whole else ()
+    if hidden is None:
+        return Source(template={}, files={})
+    if not hidden:
+        return found
+    return Source(template=visible(found.template, hidden), files=visible(found.files, hidden))
 
 
 def outputs(
@@ -90,12 +151,12 @@ def outputs(
         return resolving.shown(tx, core, ctx, row, only, values=values)
 
 
-def parameters(plan: Plan, stack: Any) -> dict[str, str]:
-    """Values as text, the way the API shows them; hidden ones are masked."""
+def parameters(plan: Plan, stack: Any, hidden: Collection[str] = ()) -> dict[str, str]:
+    """Values as text, the way the API shows them; those of hidden ones are masked, and what else is ``hidden``."""
     pseudo = Scope(None, None, stack, plan).pseudo  # type: ignore[arg-type]
     shown = {name: _text(value) for name, value in pseudo.items()}
     for name, value in plan.parameters.items():
-        shown[name] = MASK if plan.template.parameters[name].hidden else _text(value)
+        shown[name] = MASK if plan.template.parameters[name].hidden else _text(_masked(value, hidden))
     return shown
 
 
@@ -125,6 +186,8 @@ def _masked(value: Any, secrets: Collection[str]) -> Any:
         return {key: _masked(item, secrets) for key, item in value.items()}
     if isinstance(value, list):
         return [_masked(item, secrets) for item in value]
-    if value is not None and secrets and any(secret in str(value) for secret in secrets):
-        return MASK
-    return value
+    if value is None or not secrets:
+        return value
+    effort.look()
+    text = str(value)
+    return MASK if any(secret in text for secret in secrets) else value

@@ -21,9 +21,10 @@ from tane.services.orchestration.domain.common import (
     refuse_busy,
     require,
 )
+from tane.services.orchestration.domain.plans import read_template
 from tane.services.orchestration.domain.stacks import NO_DESCRIPTION, may_update
 from tane.services.orchestration.store import resources, snapshots
-from tane.services.orchestration.template import TemplateError, effort
+from tane.services.orchestration.template import Template, TemplateError, effort
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotFound
 
@@ -185,18 +186,18 @@ def _source(tx: Tx, stack: Row[Any], snapshot: Row[Any]) -> dict[str, Any]:
     found = snapshots.source(tx, snapshot)
     template = dict(found["template"])
     section, word = next(one for one in SECTIONS if one[0] in template or one is SECTIONS[-1])
-    declared = dict(template.get(section) or {})
+    declared, read = dict(template.get(section) or {}), read_template(template)
     there = {row.name: row for row in resources.of_stack(tx, stack.id) if row.current}
     for part in snapshots.parts(tx, snapshot.id):
         effort.look()
         given = saved.restored(part.data, there.get(part.name))
         if given and part.name in declared:
             properties = declared[part.name].get(word) or {}
-            declared[part.name] = {**declared[part.name], word: _with(properties, given)}
+            declared[part.name] = {**declared[part.name], word: _with(properties, given, read)}
     return {**found, "template": {**template, section: declared}}
 
 
-def _with(properties: Any, given: Mapping[str, Any]) -> Any:
-    if isinstance(properties, Mapping) and not values.is_function(properties):
+def _with(properties: Any, given: Mapping[str, Any], read: Template) -> Any:
+    if isinstance(properties, Mapping) and not values.is_function(properties, read):
         return {**properties, **given}
     return {"map_merge": [properties, given]}

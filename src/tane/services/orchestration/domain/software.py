@@ -48,8 +48,8 @@ def insert_config(tx: Tx, project_id: str, values: Mapping[str, Any]) -> Row[Any
     _room(tx, software_config, project_id, size, MOST_CONFIGS, CONFIGS_BYTES)
     for kind in ("inputs", "outputs"):
         for one in values.get(kind) or ():
-            if not isinstance(one, Mapping) or not one.get("name"):
-                raise BadRequest(f"Each of the {kind} of a software config needs a name.")
+            if not isinstance(one, Mapping) or not one.get("name") or not isinstance(one["name"], str):
+                raise BadRequest(f"Each of the {kind} of a software config needs a name, which is a string.")
     config_id = new_id()
     kept = {**values, "id": config_id, "project_id": project_id, "bytes": size, "created_at": tx.now}
     software.add_config(tx, kept)

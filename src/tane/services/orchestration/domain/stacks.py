@@ -132,11 +132,6 @@ def look_for(core: Core, ctx: Context, stack_id: str, name: str) -> None:
         require(tx, ctx, stack_id, name)
 
 
-def source_now(core: Core, ctx: Context, stack_id: str, name: str) -> Source:
-    with core.db.read() as tx:
-        return msgspec.convert(stacks.source(tx, require(tx, ctx, stack_id, name)), Source)
-
-
 def environment_now(core: Core, ctx: Context, stack_id: str, name: str, *, whole: bool) -> dict[str, Any]:
     """The environment of a stack; where not the ``whole`` of it is to be seen, without what is hidden."""
     with core.db.read() as tx:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tane.core import Core
 from tane.services.orchestration import template as language
 from tane.services.orchestration.domain import requests
-from tane.services.orchestration.domain.plans import Plan, Source, make, refused
+from tane.services.orchestration.domain.plans import Check, Plan, Source, make, refused
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.scopes import Scope, scope_of
 from tane.services.orchestration.domain.validation import Named, Walk, checker, try_outputs
@@ -26,25 +26,23 @@ WORDS = {
     "map": "Json",
     "boolean": "Boolean",
 }
-LACKING = "99001"
-"""The error code of parameters without a value, which clients may want ignored."""
 
 
-def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool, ignored: Sequence[str]) -> dict[str, Any]:
+def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool) -> dict[str, Any]:
     """What a template asks for, once all that can be known of it is right. :raises StackValidationFailed:"""
     source = requests.source_of(asked)
     named = Named("unnamed", ctx.project_id, source=source.given())
     check = checker(core, ctx)
     plan = make(source, scope_of(core, ctx, named), check, strict=False)
     try:
-        properties = _properties(core, ctx, named, plan)
+        properties = _properties(core, ctx, named, plan, check)
         try_outputs(Scope(core, ctx, named, plan))
     except TemplateError as error:
         raise refused(error) from None
     view = _view(plan.template, plan.environment.parameters)
     if nested:
         try:
-            inner = _nested(core, ctx, source, plan, properties, Walk(), 0)
+            inner = _nested(core, ctx, source, plan, properties, Walk(check), 0)
         except TemplateError as error:
             raise refused(error) from None
         if inner:
@@ -58,12 +56,12 @@ def _environment(source: Source) -> dict[str, Any]:
     return shown
 
 
-def _properties(core: Core, ctx: Context, named: Named, plan: Plan) -> dict[str, dict[str, Any]]:
+def _properties(core: Core, ctx: Context, named: Named, plan: Plan, check: Check | None) -> dict[str, dict[str, Any]]:
     scope = Scope(core, ctx, named, plan)
     found = {}
     for name in plan.resources:
         try:
-            found[name] = plain(of_declared(scope, plan, name))
+            found[name] = plain(of_declared(scope, plan, name, check))
         except TemplateError as error:
             # What a nested template asks for is what is looked for here, not whether it gets it.
             if isinstance(plan.kinds[name], NestedTemplate) and not isinstance(error, effort.TooLong):
@@ -139,7 +137,7 @@ def _nested(
         named = Named(f"unnamed-{name}", ctx.project_id, depth=depth + 1)
         below = make(inner, scope_of(core, ctx, named), strict=False)
         view = {"Type": plan.resources[name].type, **_view(kind.template, given)}
-        deeper = _nested(core, ctx, inner, below, _properties(core, ctx, named, below), walk, depth + 1)
+        deeper = _nested(core, ctx, inner, below, _properties(core, ctx, named, below, walk.check), walk, depth + 1)
         if deeper:
             view["NestedParameters"] = deeper
         found[name] = view

@@ -67,6 +67,7 @@ def checker(core: Core, ctx: Context) -> Check:
     def check(kind: str, value: Any) -> str | None:
         key = (kind, str(value))
         if key not in known:
+            effort.look()
             known[key] = lookups.check(core, ctx, kind, value)
         return known[key]
 
@@ -75,7 +76,10 @@ def checker(core: Core, ctx: Context) -> Check:
 
 def plan_for(core: Core, ctx: Context, stack: Any, source: Source, tx: Tx | None = None) -> Plan:
     """The plan of a request. :raises StackValidationFailed:"""
-    return make(source, scope_of(core, ctx, stack, tx), checker(core, ctx))
+    check = checker(core, ctx)
+    plan = make(source, scope_of(core, ctx, stack, tx), check)
+    plan.check = check
+    return plan
 
 
 def try_outputs(scope: Scope) -> None:
@@ -96,10 +100,11 @@ def _try_metadata(scope: Scope, name: str) -> None:
 
 
 class Walk:
-    """A walk over a stack and all that is nested in it, whose resources count together."""
+    """A walk over a stack and all that is nested in it, whose resources count together; ``check``: of their custom
+    constraints."""
 
-    def __init__(self) -> None:
-        self.resources = 0
+    def __init__(self, check: Check | None = None) -> None:
+        self.resources, self.check = 0, check
 
     def enter(self, plan: Plan, depth: int) -> None:
         """:raises RequestLimitExceeded: too many, or too deep."""
@@ -127,7 +132,7 @@ def look(
 
     :raises StackValidationFailed: the first mistake found. :raises RequestLimitExceeded:
     """
-    walk = walk or Walk()
+    walk = walk or Walk(plan.check or checker(core, ctx))
     walk.enter(plan, stack.depth)
     plan.check_external()
     scope = Scope(core, ctx, stack, plan, tx)
@@ -137,7 +142,7 @@ def look(
     try:
         for name in plan.resources:
             effort.look()
-            values = of_declared(scope, plan, name)
+            values = of_declared(scope, plan, name, walk.check)
             effort.weigh(values)
             _try_metadata(scope, name)
             inner = _inner(scope, name, values, walk, hidden)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 from tane.db import Tx
-from tane.services.orchestration.domain import ahead, lookups
+from tane.services.orchestration.domain import ahead
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.domain.plans import Plan
+from tane.services.orchestration.domain.plans import Check, Plan
 from tane.services.orchestration.domain.scopes import Scope
 from tane.services.orchestration.resources.base import Kind
 from tane.services.orchestration.store import resources as rows
-from tane.services.orchestration.template import UNKNOWN, TemplateError, evaluate
+from tane.services.orchestration.template import UNKNOWN, Template, TemplateError, evaluate
+from tane.services.orchestration.template.evaluation import function_in, table_of
 from tane.services.orchestration.template.properties import check_properties
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ def resolved(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
 
     def find(scope: Scope) -> dict[str, Any]:
         # What a property names is looked up when the resource is made, by the same rules: once is enough.
-        return of_declared(scope, plan, name, looking=False)
+        return of_declared(scope, plan, name)
 
     return _known(hand, plan, ("properties", name), find)
 
@@ -47,31 +48,23 @@ def _known(hand: Hand, plan: Plan, what: Hashable, find: Callable[[Scope], T]) -
     return ahead.known(hand.tx, (what, stack.id, stack.traversal, id(plan)), look, holds)[0]
 
 
-def of_declared(scope: Scope, plan: Plan, name: str, *, looking: bool = True) -> dict[str, Any]:
-    """``looking``: whether custom constraints are asked. :raises TemplateError: in Heat's words, with the property's
-    path."""
+def of_declared(scope: Scope, plan: Plan, name: str, check: Check | None = None) -> dict[str, Any]:
+    """``check``: of custom constraints, which are taken to hold without it. :raises TemplateError: in Heat's words,
+    with the property's path."""
     raw, kind = plan.resources[name].properties, plan.kinds[name]
     if plan.resources[name].external_id is not None:
         # It was made by others, as they wanted it.
         return dict.fromkeys(kind.properties)
-    if isinstance(raw, Mapping) and not is_function(raw):
+    if isinstance(raw, Mapping) and not is_function(raw, plan.template):
         values = {key: _one(scope, plan, f"resources.{name}.properties.{key}", value) for key, value in raw.items()}
     else:
         values = _one(scope, plan, f"resources.{name}.properties", raw) if raw else {}
-    return checked(scope, kind, name, values, looking=looking)
+    return checked(kind, name, values, check)
 
 
-def is_function(raw: Mapping[str, Any]) -> bool:
-    """Whether the whole of the properties is one function: its name is no property."""
-    return len(raw) == 1 and next(iter(raw)) in (
-        "get_param",
-        "get_attr",
-        "get_file",
-        "if",
-        "map_merge",
-        "yaql",
-        "Fn::If",
-    )
+def is_function(raw: Mapping[str, Any], template: Template) -> bool:
+    """Whether the whole of the properties is one function of the template's version: its name is no property."""
+    return function_in(raw, table_of(template)) is not None
 
 
 def _one(scope: Scope, plan: Plan, path: str, raw: Any) -> Any:
@@ -81,17 +74,12 @@ def _one(scope: Scope, plan: Plan, path: str, raw: Any) -> Any:
         raise TemplateError(f"Property error: : {path}: : {error.message}", path) from None
 
 
-def checked(scope: Scope, kind: Kind, name: str, values: Mapping[str, Any], *, looking: bool = True) -> dict[str, Any]:
+def checked(kind: Kind, name: str, values: Mapping[str, Any], check: Check | None) -> dict[str, Any]:
     """:raises TemplateError: in Heat's words, with the resource's name."""
-
     if kind.anything:
         return dict(values or {})
-
-    def check(constraint: str, value: Any) -> str | None:
-        return lookups.check(scope.core, scope.ctx, constraint, value)
-
     try:
-        return check_properties(kind.properties, values, name=name, check=check if looking else None)
+        return check_properties(kind.properties, values, name=name, check=check)
     except TemplateError as error:
         raise TemplateError(f"Property error: : {error.path}: {error.message}", error.path) from None
 
@@ -107,15 +95,23 @@ def plain(value: Any) -> Any:
     return value
 
 
-def kept(plan: Plan, name: str, hand: Hand | None = None) -> dict[str, Any]:
-    """What a row keeps of a resource's declaration: what its deletion needs when the template is another."""
+def external_id(plan: Plan, name: str) -> Any:
+    """The id of the thing of others that a resource is to be, if it is one."""
+    return plain(plan.resources[name].external_id)
+
+
+def kept(hand: Hand, plan: Plan, name: str) -> dict[str, Any]:
+    """What a row keeps of a resource's declaration: what its deletion needs when the template is another.
+
+    :raises TemplateError: its update policy cannot be told.
+    """
     declared = plan.resources[name]
     return {
         "kind": plan.kinds[name].known_as(),
         "digest": plan.kinds[name].digest(),
         "deletion_policy": (declared.deletion_policy or "Delete"),
-        "update_policy": plain(declared.update_policy) or {},
-        "external_id": plain(declared.external_id),
+        "update_policy": update_policy(hand, plan, name),
+        "external_id": external_id(plan, name),
     }
 
 

@@ -220,9 +220,8 @@ def look(hand: Hand, hook: str = "") -> None:
     if plan is None or name not in plan.resources or not hand.row.working or (hook and is_held(hand, hook)):
         return
     with contextlib.suppress(ApiError, TemplateError):
-        values.kept(plan, name)
+        values.kept(hand, plan, name)
         values.metadata(hand, plan, name)
-        values.update_policy(hand, plan, name)
         if plan.resources[name].external_id is None:
             values.resolved(hand, plan, name)
 

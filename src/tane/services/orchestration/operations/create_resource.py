@@ -80,7 +80,7 @@ def _brought(hand: Hand) -> Mapping[str, Any] | None:
 def _made(hand: Hand) -> Kind:
     plan, name = hand.plan, hand.row.name
     assert plan is not None
-    kind, declared = plan.kinds[name], values.kept(plan, name)
+    kind, declared = plan.kinds[name], values.kept(hand, plan, name)
     needed = resources.ids(hand.tx, hand.stack.id, plan.graph[name])
     hand.change(requires=needed, metadata=values.metadata(hand, plan, name), declared=declared)
     if declared["external_id"]:

@@ -90,8 +90,9 @@ def _adopt(hand: Hand) -> None:
     hand.change(
         requires=resources.ids(hand.tx, hand.stack.id, plan.graph[name]),
         # That it was adopted stays true whatever is changed.
-        declared={**values.kept(plan, name), engine.ADOPTED: hand.row.declared.get(engine.ADOPTED, False)},
-        metadata=values.metadata(hand, plan, name) or hand.row.metadata,
+        declared={**values.kept(hand, plan, name), engine.ADOPTED: hand.row.declared.get(engine.ADOPTED, False)},
+        # What has come by signals stays.
+        metadata={**values.metadata(hand, plan, name), **plan.kinds[name].told_before(hand.row.metadata)},
     )
 
 

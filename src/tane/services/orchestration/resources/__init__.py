@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import pkgutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tane.nearest import nearest
 from tane.services.orchestration.resources.base import Kind
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ MISSING = {
 """Why there are no types of these."""
 MISSING_TYPES = {
     "OS::Glance::Image": "The cloud would have to fetch its data; OS::Glance::WebImage names them.",
-    "OS::Heat::HARestarter": "Heat hides it; mark the resource unhealthy and update the stack.",
     "OS::Nova::FloatingIP": "It went with nova-network; there is OS::Neutron::FloatingIP.",
     "OS::Nova::FloatingIPAssociation": "It went with nova-network; there is OS::Neutron::FloatingIPAssociation.",
 }
@@ -85,7 +84,7 @@ MISSING_NETWORKS = {
 """What the network has not, and the types that are about it."""
 
 
-def nearest(name: str) -> str:
+def hint(name: str) -> str:
     """Why there is no such type, or a hint at the one that may be meant, or nothing."""
     family, _, last = name.rpartition("::")
     why = MISSING_TYPES.get(name) or MISSING.get(family)
@@ -93,8 +92,8 @@ def nearest(name: str) -> str:
         why = next((f"Tane's network {what}." for what, types in MISSING_NETWORKS.items() if last in types), None)
     if why is not None:
         return f" {why}"
-    close = difflib.get_close_matches(name, types(), 1, 0.8)
-    return f" The nearest is {close[0]}." if close else ""
+    close = nearest(name, types(), 0.8)
+    return f" The nearest is {close}." if close else ""
 
 
 def nested_template(file: str, template: Template, environment: Environment, files: Mapping[str, str]) -> Kind:

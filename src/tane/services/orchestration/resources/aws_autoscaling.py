@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import heat_scaling
 from tane.services.orchestration.resources.aws_ec2 import TAG, Instance, Twin
-from tane.services.orchestration.resources.base import SHOW, Kind
+from tane.services.orchestration.resources.base import SHOW, Kind, kind_name
 from tane.services.orchestration.resources.declaring import how_many, listing, names, number, one_of, text
 from tane.services.orchestration.resources.heat_resource_group import check_size
 from tane.services.orchestration.template.properties import Attribute, Property
@@ -83,6 +83,8 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
             raise NotImplementedHere("Load balancers are not done yet.")
         if properties.get("InstanceId"):
             raise NotImplementedHere("Groups of what an instance is like (InstanceId) are not done yet.")
+        if len(properties.get("VPCZoneIdentifier") or []) > 1:
+            raise NotImplementedHere("Anything other than one VPCZoneIdentifier is not supported.")
         self._refuse_unknown(hand)
         super().validate(hand, self.own(hand, properties))
 
@@ -104,25 +106,16 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
 
     def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
         """The ``UpdatePolicy`` in the words of our own groups."""
-        found = self._policies(hand).get(self.rolls_by) if not creates else None
+        found = self.policies(hand).get(self.rolls_by) if not creates else None
         if not isinstance(found, Mapping):
             return None
         words = {own: found[name] for name, own in POLICY.items() if found.get(name) is not None}
         pause = found.get("PauseTime")
         return {**words, "pause_time": seconds("PT0S" if pause is None else pause)}
 
-    def _policies(self, hand: Hand) -> Mapping[str, Any]:
-        """With its functions resolved."""
-        from tane.services.orchestration.domain import values
-
-        plan, name = hand.plan, hand.row.name
-        if plan is None or name not in plan.resources:
-            return dict(hand.row.declared.get("update_policy") or {})
-        return values.update_policy(hand, plan, name)
-
     def _refuse_unknown(self, hand: Hand) -> None:
         """:raises BadRequest: the policy asks for more than is done: without a word all would change at once."""
-        policies = self._policies(hand)
+        policies = self.policies(hand)
         inner = policies.get(self.rolls_by)
         given = list(inner) if isinstance(inner, Mapping) else []
         known = (*POLICY, "PauseTime")
@@ -151,7 +144,7 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
 
         wanted = str(hand.properties["launch"])
         row = resources.by_physical_id(hand.tx, hand.stack.id, wanted)
-        if row is None or row.type != LaunchConfiguration.name:
+        if row is None or kind_name(row) != LaunchConfiguration.name:
             raise BadRequest(f"There is no launch configuration {wanted} in this stack.")
         made = {key: value for key, value in row.properties.items() if key in OF_SERVERS and value}
         if hand.properties.get("subnet"):
@@ -278,7 +271,7 @@ class ScalingPolicy(Kind):
 
         wanted = str(hand.properties["AutoScalingGroupName"])
         row = resources.by_physical_id(hand.tx, hand.stack.id, wanted)
-        if row is None or row.type not in GROUPS:
+        if row is None or kind_name(row) not in GROUPS:
             raise BadRequest(f'Alarm {hand.row.name} could not find scaling group named "{wanted}"')
         return row
 
@@ -296,4 +289,4 @@ class ScalingPolicy(Kind):
         }
         cooldown = given.get("Cooldown")
         cooldown = row.properties.get("Cooldown") if cooldown is None else cooldown
-        return GROUPS[row.type].adjust(other, policy, float(cooldown or 0))
+        return GROUPS[kind_name(row)].adjust(other, policy, float(cooldown or 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.plans import Plan
 
 ANY = ("", "-1", "None", "all")
+PORT = re.compile(r"(?:-1|[0-9]{0,5})\Z")
 TAG = {"Key": text("Its name.", required=True), "Value": text("What it says.", required=True)}
 
 
@@ -122,9 +124,7 @@ class Instance(Twin, nova_server.Server):
         subnet = properties.get("SubnetId")
         if not isinstance(subnet, str) or not subnet:
             return []
-        subnet_id = hand.lookup("neutron.subnet", subnet)
-        found = hand.call("network", "GET", f"/v2.0/subnets/{part(subnet_id)}")["subnet"]
-        return [{"network": found["network_id"]}]
+        return [{"subnet": subnet}]
 
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
         return of_type(plan, "OS::Neutron::RouterInterface", "AWS::EC2::SubnetRouteTableAssociation")
@@ -134,7 +134,10 @@ class Instance(Twin, nova_server.Server):
             raise NotImplementedHere("BlockDeviceMappings of AWS::EC2::Instance are not done yet; use Volumes.")
 
     def create(self, hand: Hand) -> str | None:
-        return super().create(self.as_own(hand))
+        own = self.as_own(hand)
+        made = super().create(own)
+        hand.row = own.row  # The ports that were made for it.
+        return made
 
     def held(self, properties: Mapping[str, Any]) -> handing_over.Held:
         volumes = [str(one["VolumeId"]) for one in properties.get("Volumes") or []]
@@ -254,6 +257,13 @@ class SecurityGroup(Twin, OwnGroup):
                 for one in properties.get(key) or []
             ],
         }
+
+    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
+        for key in ("SecurityGroupIngress", "SecurityGroupEgress"):
+            for place, one in enumerate(properties.get(key) or []):
+                for end in ("FromPort", "ToPort"):
+                    if not PORT.match(str(one.get(end) or "")):
+                        raise BadRequest(f"{key}[{place}].{end} is a number.", type="StackValidationFailed")
 
     def _rule(self, hand: Hand, one: Mapping[str, Any], direction: str) -> dict[str, Any]:
         protocol = str(one.get("IpProtocol") or "").lower()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tane.services.orchestration.resources.base import Kind
+from tane.services.orchestration.resources.base import Kind, kind_name
 from tane.services.orchestration.resources.declaring import listing, mapping, number, one_of, shown, text
 from tane.services.orchestration.template.properties import Attribute
 from tane.web.errors import BadRequest, NotFound, NotImplementedHere
@@ -41,7 +41,7 @@ class User(Kind):
         policies = _policies(hand.properties)
         for one in policies:
             row = resources.named(hand.tx, hand.stack.id, one)
-            if row is None or row.type != AccessPolicy.name:
+            if row is None or kind_name(row) != AccessPolicy.name:
                 raise BadRequest(f"Policies: {one} is no {AccessPolicy.name} of this stack.")
         guests.made(hand, None, policies)
         return hand.short_name()
@@ -77,7 +77,7 @@ class AccessKey(Kind):
 
         name = str(hand.properties["UserName"])
         user = resources.by_physical_id(hand.tx, hand.stack.id, name)
-        if user is None or user.type != User.name or not user.data.get(guests.KEPT):
+        if user is None or kind_name(user) != User.name or not user.data.get(guests.KEPT):
             raise NotFound(f"could not find user {name}")
         access, secret = identity.add_guest_keys(hand.tx, user.id, hand.stack.project_id)
         hand.keep(secret=secret)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.aws_ec2 import TAG
-from tane.services.orchestration.resources.base import SHOW, Kind
+from tane.services.orchestration.resources.base import SHOW, Kind, kind_name
 from tane.services.orchestration.resources.declaring import flag, listing, names, one_of, text
-from tane.services.orchestration.resources.neutron import of_type
+from tane.services.orchestration.resources.neutron import default_group, of_type
 from tane.services.orchestration.store import resources
 from tane.services.orchestration.template.properties import Attribute
 from tane.web.errors import BadRequest, NotFound
@@ -50,7 +50,7 @@ class InNetwork(Kind):
 
 def others(hand: Hand) -> list[Any]:
     """The other resources of the stack of the same type that are there: one that takes its place, among them."""
-    mine = (row for row in resources.of_stack(hand.tx, hand.stack.id) if row.type == hand.row.type)
+    mine = (row for row in resources.of_stack(hand.tx, hand.stack.id) if kind_name(row) == kind_name(hand.row))
     return [row for row in mine if row.id != hand.row.id and row.physical_id is not None and row.action != "DELETE"]
 
 
@@ -219,7 +219,7 @@ class RouteTable(InNetwork):
     def create(self, hand: Hand) -> str | None:
         vpc = str(hand.properties["VpcId"])
         rows = resources.of_stack(hand.tx, hand.stack.id)
-        ways = [row for row in rows if row.type == VPCGatewayAttachment.name and row.data.get("routers")]
+        ways = [row for row in rows if kind_name(row) == VPCGatewayAttachment.name and row.data.get("routers")]
         way = next((row for row in ways if row.current and row.properties.get("VpcId") == vpc), None)
         if way is not None:
             made = self.make(hand, external_gateway_info={"network_id": external(hand)})
@@ -322,8 +322,9 @@ class NetworkInterface(InNetwork):
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         if "GroupSet" not in changed:
             return
-        wanted = ["default"] if changed["GroupSet"] is None else changed["GroupSet"]
-        body = {"port": {"security_groups": self._groups(hand, wanted)}}
+        wanted = changed["GroupSet"]
+        groups = [default_group(hand)] if wanted is None else self._groups(hand, wanted)
+        body = {"port": {"security_groups": groups}}
         hand.call("network", "PUT", f"{PORTS}/{hand.id}", body)
 
     def attribute(self, hand: Hand, name: str) -> Any:

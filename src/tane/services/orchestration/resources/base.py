@@ -7,7 +7,7 @@ called twice. Who is acted for is ``hand.ctx``: no type does what that user coul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
-__all__ = ["LET_GO", "SHOW", "Errand", "Failed", "Kind", "Replace", "Served", "Told", "Wait"]
+__all__ = ["LET_GO", "SHOW", "Errand", "Failed", "Kind", "Replace", "Served", "Told", "Wait", "kind_name"]
 
 
 BROUGHT = re.compile(r"[A-Za-z0-9_.:@-]{1,255}\Z")
@@ -72,6 +72,11 @@ class Told:
     status: int
     body: Any = None
     message: str = ""
+
+
+def kind_name(row: Row[Any]) -> str:
+    """The type that made a resource, which the environment may have given another name."""
+    return str(row.declared.get("kind") or row.type)
 
 
 class Kind:
@@ -168,8 +173,9 @@ class Kind:
         """
         raise Replace
 
-    def replaces(self, before: Mapping[str, Any], changed: Collection[str]) -> list[str]:
-        """Which of the properties that change in place by their declaration need another resource all the same."""
+    def replaces(self, before: Mapping[str, Any], changed: Mapping[str, Any]) -> list[str]:
+        """Which of the properties that change in place by their declaration need another resource all the same, by the
+        values that they change to."""
         return []
 
     def lets_go(self, hand: Hand) -> bool:
@@ -281,6 +287,10 @@ class Served(Kind):
     renamed: ClassVar[Mapping[str, str]] = {}
     apart: ClassVar[Sequence[str]] = ()
     links: ClassVar[Mapping[str, str]] = {}
+    empty: ClassVar[Mapping[str, Any]] = {}
+    """What a property is set to that a new template does not say any more, where that is not None."""
+    stays: ClassVar[Sequence[str]] = ()
+    """Properties that keep their values then: their service has no other."""
     named: ClassVar[bool] = True
     """Whether it gets a name of its own where the template gives none."""
     values_in_body: ClassVar[str] = "value_specs"
@@ -299,6 +309,20 @@ class Served(Kind):
             made[self.renamed.get(name, name)] = value
         return made
 
+    def nothing(self, hand: Hand, name: str) -> Any:
+        """What a property is set to that a new template does not say any more."""
+        return self.empty.get(name)
+
+    def changes(self, hand: Hand, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """The body's fields of an update, also of properties that are said no more."""
+        made = self.body(hand, changed)
+        for name, value in changed.items():
+            if value is not None or name not in self.properties or name in (*self.apart, *self.stays):
+                continue
+            unnamed = name == "name" and self.named
+            made[self.renamed.get(name, name)] = hand.physical_name() if unnamed else self.nothing(hand, name)
+        return made
+
     def create(self, hand: Hand) -> str | None:
         body = self.body(hand, hand.properties)
         if self.named and "name" in self.properties and not body.get("name"):
@@ -307,9 +331,7 @@ class Served(Kind):
         return str(made["id"])
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
-        body = self.body(hand, changed)
-        if "name" in changed and changed["name"] is None and self.named:
-            body["name"] = hand.physical_name()
+        body = self.changes(hand, changed)
         if body:
             hand.call(self.service, self.change_method, f"{self.path}/{hand.id}", {self.single: body})
 

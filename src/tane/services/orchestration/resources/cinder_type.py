@@ -52,8 +52,7 @@ class VolumeType(Served):
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         plain = {key: value for key, value in changed.items() if key in ("name", "description", "is_public")}
         if plain:
-            body = {"is_public" if key == "is_public" else key: value for key, value in plain.items()}
-            hand.call("volume", "PUT", f"{self.path}/{hand.id}", {"volume_type": body})
+            hand.call("volume", "PUT", f"{self.path}/{hand.id}", {"volume_type": plain})
         before = hand.row.properties
         self._rest(hand, str(hand.row.physical_id), before.get("metadata") or {}, before.get("projects") or [])
 
@@ -87,7 +86,8 @@ class EncryptedVolumeType(Kind):
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         where = f"/v3/types/{hand.id}/encryption/{hand.row.data['encryption']}"
-        hand.call("volume", "PUT", where, self._body(hand))
+        now = {key: value for key, value in hand.properties.items() if key != "volume_type"}
+        hand.call("volume", "PUT", where, {"encryption": now})
 
     def delete(self, hand: Hand) -> None:
         if "encryption" not in hand.row.data:

@@ -135,7 +135,7 @@ class Volume(Served):
             if changed["size"] < (hand.row.properties.get("size") or 0):
                 raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
             self._act(hand, {"os-extend": {"new_size": changed["size"]}})
-        if changed.get("read_only") is not None:
+        if "read_only" in changed:
             self._act(hand, {"os-update_readonly_flag": {"readonly": bool(changed["read_only"])}})
 
     def _restored_from(self, hand: Hand, changed: Mapping[str, Any]) -> Any:

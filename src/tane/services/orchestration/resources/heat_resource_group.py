@@ -85,10 +85,7 @@ class ResourceGroup(Rolling):
         self.check_policies(hand, count if isinstance(count, int) else 1, known=known)
 
     def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
-        plan, name = hand.plan, hand.row.name
-        declared = plan.resources[name].update_policy if plan is not None and name in plan.resources else None
-        policies = declared or hand.row.declared.get("update_policy") or {}
-        found = policies.get("batch_create" if creates else "rolling_update")
+        found = self.policies(hand).get("batch_create" if creates else "rolling_update")
         return found if isinstance(found, Mapping) else None
 
     def spare(self, hand: Hand, others: set[str]) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.domain.common import LONGEST_MINUTES, MOST_RESOURCES, ActionInProgress
-from tane.services.orchestration.resources.base import SHOW, Kind
+from tane.services.orchestration.resources.base import SHOW, Kind, kind_name
 from tane.services.orchestration.resources.declaring import how_many, mapping, number, one_of, shown, text
 from tane.services.orchestration.resources.heat_resource_group import (
     VERSION,
@@ -275,7 +275,7 @@ class ScalingPolicy(Kind):
         from tane.services.orchestration.store import resources
 
         row = resources.by_physical_id(hand.tx, hand.stack.id, str(hand.properties["auto_scaling_group_id"]))
-        if row is None or row.type != AutoScalingGroup.name:
+        if row is None or kind_name(row) != AutoScalingGroup.name:
             raise BadRequest(
                 f'Alarm {hand.row.name} could not find scaling group named "{hand.properties["auto_scaling_group_id"]}"'
             )

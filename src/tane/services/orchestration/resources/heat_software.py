@@ -487,15 +487,19 @@ class StructuredDeployment(SoftwareDeployment):
 
     def configuration(self, source: Any, inputs: list[Any], hand: Hand) -> Any:
         values = {one["name"]: one.get("value") for one in inputs}
-        return _filled(source.config if source is not None else {}, hand.properties["input_key"], values)
+        strict = hand.properties["input_values_validate"] == "STRICT"
+        return _filled(source.config if source is not None else {}, hand.properties["input_key"], values, strict=strict)
 
 
-def _filled(value: Any, key: str, values: Mapping[str, Any]) -> Any:
-    """A structure in which ``{key: NAME}`` became the value of the input."""
+def _filled(value: Any, key: str, values: Mapping[str, Any], *, strict: bool = False) -> Any:
+    """A structure in which ``{key: NAME}`` became the value of the input. :raises BadRequest: when ``strict``, there is
+    no such input."""
     if isinstance(value, Mapping):
         if list(value) == [key] and isinstance(value[key], str):
+            if strict and value[key] not in values:
+                raise BadRequest(f"The Parameter ({value[key]}) was not provided.", type="UserParameterMissing")
             return values.get(value[key])
-        return {name: _filled(item, key, values) for name, item in value.items()}
+        return {name: _filled(item, key, values, strict=strict) for name, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, key, values) for item in value]
+        return [_filled(item, key, values, strict=strict) for item in value]
     return value

@@ -107,6 +107,7 @@ class User(Assigned):
     name = "OS::Keystone::User"
     description = "Heat Template Resource for Keystone User."
     path, single = "/v3/users", "user"
+    stays = ("password",)
     properties = {
         "name": text("Name of keystone user.", update="in_place"),
         "domain": DOMAIN,

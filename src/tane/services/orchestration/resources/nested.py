@@ -62,7 +62,7 @@ class OfStack(Kind):
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         from tane.services.orchestration.domain import nested
 
-        nested.update(hand, self.source(hand))
+        nested.update(hand, self.source(hand), timeout_mins=self.minutes(hand) or hand.stack.timeout_mins)
 
     def delete(self, hand: Hand) -> None:
         from tane.services.orchestration.domain import nested
@@ -166,7 +166,7 @@ class NestedTemplate(OfStack):
     def source(self, hand: Hand) -> Source:
         from tane.services.orchestration.domain import nested
 
-        given = {name: value for name, value in hand.properties.items() if value is not None and name[:1] != "\0"}
+        given = {name: value for name, value in hand.properties.items() if value is not None}
         return nested.source_of(self.template.document, self.files, self._environment(hand), given)
 
     def _environment(self, hand: Hand) -> dict[str, Any]:
@@ -175,9 +175,6 @@ class NestedTemplate(OfStack):
         inner = (registry.get("resources") or {}).get(hand.row.name)
         registry["resources"] = inner if isinstance(inner, dict) else {}
         return {**found, "resource_registry": registry}
-
-    def reference(self, row: Any) -> str | None:
-        return None if row.physical_id is None else str(row.physical_id)
 
     def knows(self, attribute: str) -> bool:
         return attribute.startswith("resource.")

@@ -43,6 +43,12 @@ class Neutron(Served):
         hand.call(self.service, "PUT", f"{self.path}/{made}/tags", {"tags": [str(tag) for tag in tags]})
 
 
+def default_group(hand: Hand) -> str:
+    """The id of the security group that ports of the stack's project have where none is said."""
+    query = {"name": "default", "project_id": str(hand.stack.project_id)}
+    return str(hand.call("network", "GET", "/v2.0/security-groups", query=query)["security_groups"][0]["id"])
+
+
 def without_none(value: Any) -> Any:
     """Maps and lists without what has no value."""
     if isinstance(value, Mapping):
@@ -58,10 +64,10 @@ def of_network(plan: Any, raw: Any) -> list[str]:
     for name, declared in plan.resources.items():
         properties = declared.properties if isinstance(declared.properties, Mapping) else {}
         same = raw is not None and raw in (properties.get("network"), properties.get("network_id"))
-        if declared.type == "OS::Neutron::Subnet" and same:
+        if plan.kinds[name].name == "OS::Neutron::Subnet" and same:
             found.append(name)
     return found
 
 
 def of_type(plan: Any, *types: str) -> list[str]:
-    return [name for name, declared in plan.resources.items() if declared.type in types]
+    return [name for name in plan.resources if plan.kinds[name].name in types]

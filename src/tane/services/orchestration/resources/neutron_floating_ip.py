@@ -64,10 +64,15 @@ class FloatingIP(Neutron):
         if not (properties.get("floating_network") or properties.get("floating_network_id")):
             raise BadRequest("Property floating_network not assigned", type="StackValidationFailed")
 
-    def body(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
-        made = super().body(hand, properties)
-        if properties is not hand.properties and "port_id" in properties and not properties["port_id"]:
-            made["port_id"] = None
+    def changes(self, hand: Hand, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """Where it leads is a port with one of its addresses, which are told together."""
+        where = ("port_id", "fixed_ip_address")
+        made = super().changes(hand, {name: value for name, value in changed.items() if name not in where})
+        if any(name in changed for name in where):
+            port, address = hand.properties.get("port_id"), hand.properties.get("fixed_ip_address")
+            made["port_id"] = hand.lookup("neutron.port", port) if port else None
+            if port and address:
+                made["fixed_ip_address"] = address
         return made
 
     def lets_go(self, hand: Hand) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from tane.services.orchestration.resources.declaring import flag, formed, listing, one_of, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron
 
+EMPTY = {"dns_domain": "", "port_security_enabled": True}
+
 
 class Net(Neutron):
     name = "OS::Neutron::Net"
     description = "A resource for managing Neutron net."
     path, single = "/v2.0/networks", "network"
-    apart = ("tags", "dhcp_agent_ids", "qos_policy")
+    empty = EMPTY
+    apart = ("tags",)
     properties = {
         "name": text("A string specifying a symbolic name for the network.", update="in_place"),
         "value_specs": specs(),
@@ -39,6 +42,7 @@ class ProviderNet(Neutron):
     name = "OS::Neutron::ProviderNet"
     description = "A resource for managing Neutron provider networks."
     path, single = "/v2.0/networks", "network"
+    empty = EMPTY
     apart = ("tags",)
     renamed = {
         "network_type": "provider:network_type",

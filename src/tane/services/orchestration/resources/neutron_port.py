@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tane.services.orchestration.resources import handing_over
 from tane.services.orchestration.resources.base import LET_GO
 from tane.services.orchestration.resources.declaring import flag, formed, listing, names, one_of, shown, specs, text
-from tane.services.orchestration.resources.neutron import TAGS, Neutron, of_network, without_none
+from tane.services.orchestration.resources.neutron import TAGS, Neutron, default_group, of_network, without_none
 from tane.web.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ class Port(Neutron):
     description = "A resource for managing Neutron ports."
     path, single = "/v2.0/ports", "port"
     apart = ("tags", "no_fixed_ips", "fixed_ips", "security_groups", "allowed_address_pairs")
+    empty = {"allowed_address_pairs": [], "dns_name": ""}
+    stays = ("mac_address",)
     renamed = {"network": "network_id"}
     links = {"network": "neutron.network", "network_id": "neutron.network"}
     properties = {
@@ -87,10 +89,9 @@ class Port(Neutron):
 
     def body(self, hand: Hand, properties: Mapping[str, Any]) -> dict[str, Any]:
         made = super().body(hand, {key: value for key, value in properties.items() if value != "" or key == "name"})
-        new = properties is hand.properties
         if properties.get("fixed_ips"):
             made["fixed_ips"] = [self._address(hand, one) for one in properties["fixed_ips"]]
-        elif hand.properties.get("no_fixed_ips") and (new or "no_fixed_ips" in properties):
+        elif properties.get("no_fixed_ips"):
             made["fixed_ips"] = []
         if properties.get("security_groups") is not None:
             made["security_groups"] = [
@@ -99,6 +100,39 @@ class Port(Neutron):
         if properties.get("allowed_address_pairs") is not None:
             made["allowed_address_pairs"] = without_none(properties["allowed_address_pairs"])
         return made
+
+    def changes(self, hand: Hand, changed: Mapping[str, Any]) -> dict[str, Any]:
+        made = super().changes(hand, changed)
+        made.update({name: "" for name in ("device_id", "device_owner") if changed.get(name) == ""})
+        for name in ("security_groups", "allowed_address_pairs"):
+            if name in changed and changed[name] is None:
+                made[name] = self.nothing(hand, name)
+        if "fixed_ips" in changed or "no_fixed_ips" in changed:
+            listed, none = hand.properties.get("fixed_ips"), hand.properties.get("no_fixed_ips")
+            made["fixed_ips"] = [self._address(hand, one) for one in listed or []]
+            if not listed and not none:
+                made["fixed_ips"] = self._any_addresses(hand)
+        return made
+
+    def nothing(self, hand: Hand, name: str) -> Any:
+        """What a new port of its network has."""
+        if name == "security_groups":
+            return [default_group(hand)]
+        if name == "port_security_enabled":
+            network = self.show(hand)["network_id"]
+            return hand.call("network", "GET", f"/v2.0/networks/{network}")["network"]["port_security_enabled"]
+        return super().nothing(hand, name)
+
+    def _any_addresses(self, hand: Hand) -> list[dict[str, Any]]:
+        """One of each IP version that its network has, as a new port gets: those that it has already stay."""
+        shown = self.show(hand)
+        subnets = hand.call("network", "GET", "/v2.0/subnets", query={"network_id": shown["network_id"]})["subnets"]
+        found = []
+        for version in (4, 6):
+            ids = [one["id"] for one in subnets if one["ip_version"] == version]
+            held = [one for one in shown["fixed_ips"] if one["subnet_id"] in ids]
+            found += held[:1] or [{"subnet_id": one} for one in ids[:1]]
+        return found
 
     def _address(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
         subnet = one.get("subnet") or one.get("subnet_id")

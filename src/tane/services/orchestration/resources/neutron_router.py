@@ -67,14 +67,17 @@ class Router(Neutron):
             return made
         gateway = properties["external_gateway_info"]
         if not gateway:
-            # On the way to a router without one.
-            return made if properties is hand.properties else {**made, "external_gateway_info": {}}
+            return made
         wanted: dict[str, Any] = {"network_id": hand.lookup("neutron.network", gateway["network"])}
         if gateway.get("enable_snat") is not None:
             wanted["enable_snat"] = gateway["enable_snat"]
         if gateway.get("external_fixed_ips"):
             wanted["external_fixed_ips"] = [self._address(hand, one) for one in gateway["external_fixed_ips"]]
         return {**made, "external_gateway_info": wanted}
+
+    def changes(self, hand: Hand, changed: Mapping[str, Any]) -> dict[str, Any]:
+        gone = "external_gateway_info" in changed and not changed["external_gateway_info"]
+        return {**super().changes(hand, changed), **({"external_gateway_info": {}} if gone else {})}
 
     def _address(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
         found = {"ip_address": one["ip_address"]} if one.get("ip_address") else {}

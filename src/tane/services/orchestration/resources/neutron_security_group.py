@@ -36,9 +36,14 @@ RULE = {
 }
 
 
+FIRST = ({"direction": "egress", "ethertype": "IPv4"}, {"direction": "egress", "ethertype": "IPv6"})
+"""The rules that a group begins with, and has unless its own are about what goes out."""
+
+
 def is_first(rule: Mapping[str, Any]) -> bool:
     """Whether it is a rule that a group begins with."""
-    return rule["direction"] == "egress" and not rule.get("protocol") and not rule.get("remote_ip_prefix")
+    narrowed = any(rule.get(key) for key in ("protocol", "remote_ip_prefix", "remote_group_id"))
+    return rule["direction"] == "egress" and not narrowed
 
 
 class SecurityGroup(Neutron):
@@ -73,12 +78,11 @@ class SecurityGroup(Neutron):
                 body.pop("remote_ip_prefix", None)
             else:
                 body.pop("remote_group_id", None)
-            hand.call(
-                "network",
-                "POST",
-                "/v2.0/security-group-rules",
-                {"security_group_rule": {**body, "security_group_id": group}},
-            )
+            self._add(hand, group, body)
+
+    def _add(self, hand: Hand, group: str, rule: Mapping[str, Any]) -> None:
+        body = {"security_group_rule": {**rule, "security_group_id": group}}
+        hand.call("network", "POST", "/v2.0/security-group-rules", body)
 
     def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
         found = super().against(hand, shown)
@@ -89,8 +93,11 @@ class SecurityGroup(Neutron):
             for rule in shown["security_group_rules"]
             if own or not is_first(rule)
         ]
-        if not same(wanted, now):
-            found["rules"] = Difference(wanted, now)
+        first = [rule["ethertype"] for rule in shown["security_group_rules"] if is_first(rule)]
+        lost = [] if own else [rule for rule in FIRST if rule["ethertype"] not in first]
+        if lost or not same(wanted, now):
+            # An empty list would be what the template may say.
+            found["rules"] = Difference([*wanted, *lost], now or None)
         return found
 
     def _shown(self, hand: Hand, rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,11 +115,19 @@ class SecurityGroup(Neutron):
         super().change(hand, changed)
         if "rules" not in changed:
             return
+        there = set()
         for rule in self.show(hand)["security_group_rules"]:
             # What a group begins with stays where no rule takes its place.
-            if not is_first(rule):
+            if is_first(rule):
+                there.add(rule["ethertype"])
+            else:
                 hand.call("network", "DELETE", f"/v2.0/security-group-rules/{rule['id']}")
-        self._rules(hand, str(hand.row.physical_id), changed["rules"] or [])
+        rules = changed["rules"] or []
+        own = any(rule["direction"] == "egress" for rule in rules)
+        again = [] if own else [rule for rule in FIRST if rule["ethertype"] not in there]
+        self._rules(hand, str(hand.row.physical_id), rules)
+        for rule in again:
+            self._add(hand, str(hand.row.physical_id), rule)
 
 
 class SecurityGroupRule(Neutron):

@@ -31,7 +31,8 @@ class Subnet(Neutron):
     name = "OS::Neutron::Subnet"
     description = "A resource for managing Neutron subnets."
     path, single = "/v2.0/subnets", "subnet"
-    apart = ("tags", "segment")
+    apart = ("tags",)
+    empty = {"allocation_pools": [], "host_routes": []}
     renamed = {"network": "network_id", "subnetpool": "subnetpool_id"}
     links = {"network": "neutron.network", "network_id": "neutron.network", "subnetpool": "neutron.subnetpool"}
     properties = {
@@ -104,10 +105,4 @@ class Subnet(Neutron):
         made = super().body(hand, properties)
         if properties.get("gateway_ip") == "":
             made["gateway_ip"] = None
-        if properties is hand.properties:
-            return made
-        # What the template says no more.
-        for name, nothing in (("gateway_ip", None), ("allocation_pools", []), ("host_routes", [])):
-            if properties.get(name, "") is None:
-                made[name] = nothing
         return made

@@ -48,6 +48,13 @@ class SubnetPool(Neutron):
     }
     attributes = shown({"show": "map"})
 
+    def nothing(self, hand: Hand, name: str) -> Any:
+        """What a pool has of which nothing is said: sizes from 8 or 64 to that of an address, the least by default."""
+        low, high = (64, 128) if ":" in str(hand.properties["prefixes"][0]) else (8, 32)
+        least = hand.properties.get("min_prefixlen") or low
+        sizes = {"min_prefixlen": low, "default_prefixlen": least, "max_prefixlen": high}
+        return sizes.get(name, super().nothing(hand, name))
+
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
         if properties.get("address_scope"):
             raise NotImplementedHere("address_scope: Tane's network has no address scopes.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -67,6 +67,10 @@ NETWORK = {
     "allocate_network": one_of("Whether the server gets a network of its own, or none.", "none", "auto"),
     "tag": text("Port tag."),
 }
+
+
+AUTO: dict[str, Any] = {"allocate_network": "auto"}
+"""What a server without a list has: a port at the one network that there is."""
 
 
 class Port(msgspec.Struct):
@@ -155,6 +159,17 @@ class Server(Kind):
                 type="StackValidationFailed",
             )
         for one in properties.get("networks") or ():
+            given = without_none(one)
+            if "allocate_network" in given and (len(given) > 1 or len(properties["networks"]) > 1):
+                raise BadRequest(
+                    'Can not specify "allocate_network" with other keys of networks at the same time.',
+                    type="StackValidationFailed",
+                )
+            if one.get("port") and one.get("fixed_ip"):
+                raise BadRequest(
+                    "Cannot define the following properties at the same time: networks/fixed_ip, networks/port.",
+                    type="ResourcePropertyConflict",
+                )
             if not any(one.get(key) for key in ("network", "uuid", "port", "subnet", "allocate_network")):
                 raise BadRequest("One of the properties network, port is needed.", type="PropertyUnspecifiedError")
         guest_data.check(properties)
@@ -187,11 +202,8 @@ class Server(Kind):
         return str(hand.call("compute", "POST", SERVERS, whole, spoken=SPOKEN)["server"]["id"])
 
     def _networks(self, hand: Hand) -> Any:
-        listed = hand.properties.get("networks") or []
-        for one in listed:
-            if one.get("allocate_network"):
-                return one["allocate_network"]
-        return [self._network(hand, one) for one in listed] or "auto"
+        listed = entries(hand.properties)
+        return "auto" if listed == [AUTO] else [self._network(hand, one) for one in listed] or "none"
 
     def _network(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {"tag": one.get("tag")}
@@ -317,8 +329,9 @@ class Server(Kind):
             return False
         return bool(self.show(hand)["image"])
 
-    def replaces(self, before: Mapping[str, Any], changed: Collection[str]) -> list[str]:
-        rebuilt = before.get("image_update_policy") == "REBUILD" and before.get("image")
+    def replaces(self, before: Mapping[str, Any], changed: Mapping[str, Any]) -> list[str]:
+        after = {**before, **changed}
+        rebuilt = after.get("image_update_policy") == "REBUILD" and before.get("image") and after.get("image")
         return ["image"] if "image" in changed and not rebuilt else []
 
     def _rebuild(self, hand: Hand, shown: Mapping[str, Any]) -> bool:
@@ -331,10 +344,12 @@ class Server(Kind):
 
     def _change_networks(self, hand: Hand, server: str) -> None:
         """Take off what is no more in the list; what is new in it is put on when that is done (see :meth:`ready`)."""
-        before = [without_none(one) for one in hand.row.properties.get("networks") or []]
-        after = [without_none(one) for one in hand.properties.get("networks") or []]
+        before, after = entries(hand.row.properties), entries(hand.properties)
+        if before == after:
+            return
         there = hand.call("compute", "GET", f"{server}/os-interface", spoken=SPOKEN)["interfaceAttachments"]
-        loose = []
+        # The port that a server without a list has is any that it has.
+        loose, before = (there, []) if before == [AUTO] else (list[Any](), before)
         for one in before:
             port_id = self._port_of(hand, one, there)
             found = [port for port in there if port["port_id"] == port_id]
@@ -345,7 +360,7 @@ class Server(Kind):
                 loose += found
         coming = []
         for one in after:
-            kept = next((port for port in loose if self._fits(hand, one, port)), None)
+            kept = next((port for port in loose if one != AUTO and self._fits(hand, one, port)), None)
             if kept is None:
                 coming.append(one)
                 continue
@@ -358,8 +373,10 @@ class Server(Kind):
 
     def _fits(self, hand: Hand, one: Mapping[str, Any], port: Mapping[str, Any]) -> bool:
         """Whether a port that is there is what another entry of the list asks for."""
+        if one.get("tag") != port.get("tag"):
+            return False
         if one.get("port"):
-            return bool(one["port"] == port["port_id"])
+            return bool(hand.lookup("neutron.port", one["port"]) == port["port_id"])
         network = one.get("network") or one.get("uuid")
         if network and hand.lookup("neutron.network", network) != port["net_id"]:
             return False
@@ -396,8 +413,9 @@ class Server(Kind):
         coming = kept.get("coming", [])
         hand.keep(leaving=[], coming=[])
         for one in coming:
-            found = self._network(hand, one)
-            body: dict[str, Any] = {"port_id": found["port"]} if "port" in found else {"net_id": found["uuid"]}
+            found = {} if one == AUTO else self._network(hand, one)
+            words = (("port", "port_id"), ("uuid", "net_id"), ("tag", "tag"))
+            body: dict[str, Any] = {word: found[name] for name, word in words if name in found}
             if found.get("fixed_ip"):
                 body["fixed_ips"] = [{"ip_address": found["fixed_ip"]}]
             hand.call("compute", "POST", f"{server}/os-interface", {"interfaceAttachment": body}, spoken=SPOKEN)
@@ -482,9 +500,8 @@ class Server(Kind):
 
     def _other_networks(self, hand: Hand) -> dict[str, Difference]:
         """Entries of the list whose port is not at the server any more."""
-        listed = [without_none(one) for one in hand.properties.get("networks") or []]
-        listed = [one for one in listed if not one.get("allocate_network")]
-        if not listed:
+        listed = entries(hand.properties)
+        if not listed or listed == [AUTO]:
             return {}
         path = f"{SERVERS}/{hand.id}/os-interface"
         there = hand.call("compute", "GET", path, spoken=SPOKEN)["interfaceAttachments"]
@@ -574,6 +591,12 @@ class Server(Kind):
                 if port.get("network_id"):
                     shown.setdefault(port["network_id"], []).append(entry)
         return shown
+
+
+def entries(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The networks of a server as they are said; ``AUTO`` alone where nothing is, none where there is to be none."""
+    listed = [without_none(one) for one in properties.get("networks") or []] or [AUTO]
+    return [] if listed[0].get("allocate_network") == "none" else listed
 
 
 def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:

@@ -139,6 +139,15 @@ class Rolling(OfStack):
         """The policy by which members are changed, or made, as the template says it; None: all at once."""
         return None
 
+    def policies(self, hand: Hand) -> Mapping[str, Any]:
+        """The update policies of the template, with their functions resolved."""
+        from tane.services.orchestration.domain import values
+
+        plan, name = hand.plan, hand.row.name
+        if plan is None or name not in plan.resources:
+            return dict(hand.row.declared.get("update_policy") or {})
+        return values.update_policy(hand, plan, name)
+
     def policy(self, hand: Hand, *, creates: bool = False) -> Policy | None:
         """:raises BadRequest: what the template says is none."""
         given = self.said(hand, creates=creates)

@@ -174,7 +174,9 @@ class AllowedValues(Constraint):
 
     def broken(self, value: Any, kind: str, check: Check | None) -> str | None:
         if isinstance(value, list):
-            kept = all(item in self.allowed for item in value)
+            # A list of a parameter, which are strings, and what is allowed may both be as long as a template.
+            texts = {one for one in self.allowed if isinstance(one, str)}
+            kept = all(item in (texts if isinstance(item, str) else self.allowed) for item in value)
         else:
             allowed = [cast(one, kind) for one in self.allowed]
             kept = cast(value, kind) in allowed

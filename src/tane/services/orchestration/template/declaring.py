@@ -79,10 +79,13 @@ def _hot(name: str, given: Any, version: Version) -> Parameter:
 
 
 def _flag(name: str, given: Mapping[str, Any], key: str) -> bool:
-    value = given.get(key, False)
-    if isinstance(value, str):
-        return value.lower() == "true"
-    return bool(value)
+    """:raises TemplateError: what is neither true nor false would be taken for something by somebody."""
+    value = str(given.get(key, False)).lower()
+    if value not in ("true", "false"):
+        raise TemplateError(
+            f"Invalid value '{given[key]}' of {key} for parameter {name}: it is true or false", f".{key}"
+        )
+    return value == "true"
 
 
 def _text(value: Any) -> str | None:
@@ -161,7 +164,7 @@ def _cfn(name: str, given: Any) -> Parameter:
         default=given.get("Default"),
         description=_text(given.get("Description")),
         label=_text(given.get("Label")),
-        hidden=str(given.get("NoEcho", "false")).lower() == "true",
+        hidden=_flag(name, given, "NoEcho"),
         constraints=tuple(_cfn_constraints(given)),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tane.services.orchestration.template import effort
 from tane.services.orchestration.template.reading import bounded, parsed, read
 from tane.services.orchestration.template.values import TemplateError
 
@@ -117,6 +118,7 @@ def merge_environments(
     merged = Environment()
     agreed: dict[str, str] = {}
     for number, one in enumerate(environments):
+        effort.look()
         file = names[number] if number < len(names) else str(number)
         for section in ("parameters", "parameter_defaults"):
             values = getattr(one, section)
@@ -203,10 +205,11 @@ def _overlay(into: dict[str, Any], registry: Mapping[str, Any]) -> None:
     """Later entries win; None takes an entry away, with a star at its end all that begin so."""
     for key, value in registry.items():
         if value is None:
-            gone = [one for one in into if one == key or (key.endswith("*") and one.startswith(key[:-1]))]
+            effort.look()
+            gone = [one for one in into if one.startswith(key[:-1])] if key.endswith("*") else [key]
             for one in gone:
                 if one != "resources":
-                    del into[one]
+                    into.pop(one, None)
         elif isinstance(value, Mapping):
             inner = into.get(key)
             into[key] = dict(inner) if isinstance(inner, Mapping) else {}

@@ -14,7 +14,14 @@ from typing import Any
 from tane.services.orchestration.template import effort
 from tane.services.orchestration.template.model import ResourceDeclaration, Scope, Template
 from tane.services.orchestration.template.reading import DEPTH, line_of, steps
-from tane.services.orchestration.template.values import ABSENT, UNKNOWN, Conditional, TemplateError, holds_unknown
+from tane.services.orchestration.template.values import (
+    ABSENT,
+    UNKNOWN,
+    Conditional,
+    TemplateError,
+    below,
+    holds_unknown,
+)
 
 LARGEST = 16 * 1024 * 1024
 """Characters and values that functions may make in one evaluation."""
@@ -129,16 +136,16 @@ class Evaluation:
         if isinstance(value, Mapping):
             called = function_in(value, self.table)
             if called is not None:
-                found = self._call(called, value[called], f"{path}.{called}" if path else called)
+                found = self._call(called, value[called], below(path, called))
                 return None if found is ABSENT and not nullable else found
             made = {}
             for key, item in value.items():
-                found = self.resolve(item, f"{path}.{key}" if path else str(key), nullable=True)
+                found = self.resolve(item, below(path, key), nullable=True)
                 if found is not ABSENT:
                     made[key] = found
             return made
         if isinstance(value, list | tuple):
-            items = (self.resolve(item, f"{path}[{index}]", nullable=True) for index, item in enumerate(value))
+            items = (self.resolve(item, below(path, index), nullable=True) for index, item in enumerate(value))
             return [item for item in items if item is not ABSENT]
         return value
 
@@ -305,13 +312,13 @@ def _references(
             named = _named(called, raw, template)
             if named is not None:
                 yield named, path
-            yield from _references(raw, template, table, f"{path}.{called}", scope)
+            yield from _references(raw, template, table, below(path, called), scope)
             return
         for key, item in value.items():
-            yield from _references(item, template, table, f"{path}.{key}", scope)
+            yield from _references(item, template, table, below(path, key), scope)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _references(item, template, table, f"{path}[{index}]", scope)
+            yield from _references(item, template, table, below(path, index), scope)
 
 
 def _chosen(raw: list[Any], template: Template, scope: Scope) -> list[Any]:
@@ -345,13 +352,13 @@ def _check(value: Any, template: Template, table: Table, path: str, usage: bool)
     if isinstance(value, Mapping):
         called = function_in(value, table)
         if called is not None:
-            _check_call(called, value[called], template, table, f"{path}.{called}", usage)
+            _check_call(called, value[called], template, table, below(path, called), usage)
             return
         for key, item in value.items():
-            _check(item, template, table, f"{path}.{key}", usage)
+            _check(item, template, table, below(path, key), usage)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check(item, template, table, f"{path}[{index}]", usage)
+            _check(item, template, table, below(path, index), usage)
 
 
 def _check_call(name: str, raw: Any, template: Template, table: Table, path: str, usage: bool) -> None:

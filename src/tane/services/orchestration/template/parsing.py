@@ -11,7 +11,7 @@ from tane.services.orchestration.template.evaluation import check
 from tane.services.orchestration.template.graph import circle_in
 from tane.services.orchestration.template.model import Output, ResourceDeclaration, Template
 from tane.services.orchestration.template.reading import LIMIT, bounded, line_of, read, steps
-from tane.services.orchestration.template.values import Conditional, TemplateError
+from tane.services.orchestration.template.values import LONGEST_NAME, Conditional, TemplateError
 from tane.services.orchestration.template.versions import AWS, HEAT, HOT, Version, version_of
 
 SECTIONS = {
@@ -167,6 +167,13 @@ class _Sections:
                 f'"{self.named(name)}" must contain a map of {name[:-1]} maps. Found a [{type(found)}] instead',
                 self.named(name),
             )
+        return self._named_well(name, found)
+
+    def _named_well(self, section: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in found:
+            if len(name) > LONGEST_NAME:
+                words = f"A name in {self.named(section)} is longer than {LONGEST_NAME} characters: {name[:64]}…"
+                raise TemplateError(words, self.named(section))
         return found
 
     def conditions(self) -> Mapping[str, Any]:
@@ -179,7 +186,7 @@ class _Sections:
         if not isinstance(found, Mapping):
             raise TemplateError(f"Condition definitions must be a map. Found a {type(found).__name__} instead", section)
         made: dict[str, Any] = {}
-        for name, given in found.items():
+        for name, given in self._named_well("conditions", found).items():
             is_function = isinstance(given, Mapping) and len(given) == 1
             if not isinstance(given, bool) and not (is_function and next(iter(given)) in self._condition_table()):
                 raise TemplateError(f'The definition of condition "{name}" is invalid: {given}', f"{section}.{name}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tane.nearest import nearest
 from tane.services.orchestration.template.constraints import (
     AllowedPattern,
     AllowedValues,
@@ -19,7 +19,7 @@ from tane.services.orchestration.template.constraints import (
     cast,
     number,
 )
-from tane.services.orchestration.template.values import UNKNOWN, TemplateError, holds_unknown
+from tane.services.orchestration.template.values import LONGEST_NAME, UNKNOWN, TemplateError, below, holds_unknown
 from tane.services.orchestration.template.versions import KNOWN
 
 PropertyType = Literal["string", "integer", "number", "boolean", "list", "map", "any"]
@@ -120,24 +120,20 @@ def _checked(
 ) -> dict[str, Any]:
     for key in values:
         if key not in declarations:
-            raise TemplateError(f"Unknown Property {key}{nearest(str(key), declarations)}", f"{path}.{key}")
+            meant = nearest(str(key), declarations)
+            words = f"Unknown Property {str(key)[:LONGEST_NAME]}" + (f" (did you mean {meant}?)" if meant else "")
+            raise TemplateError(words, below(path, key))
     found: dict[str, Any] = {}
     for key, declared in declarations.items():
         if key in values:
-            found[key] = _value(declared, values[key], f"{path}.{key}", check)
+            found[key] = _value(declared, values[key], below(path, key), check)
         elif declared.default is not None:
-            found[key] = _value(declared, None, f"{path}.{key}", check)
+            found[key] = _value(declared, None, below(path, key), check)
         elif declared.required:
             raise TemplateError(f"Property {key} not assigned", path)
         else:
             found[key] = None
     return found
-
-
-def nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    """What was probably meant, in words to add to an error; empty when nothing is near."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _value(declared: Property, given: Any, path: str, check: Check | None) -> Any:
@@ -186,8 +182,8 @@ def _mistyped(given: Any) -> str:
     """What to say of a map that looks as if it were to be a function."""
     name = next(iter(given)) if isinstance(given, Mapping) and len(given) == 1 else None
     known = {function for version in KNOWN.values() for function in version.functions}
-    close = difflib.get_close_matches(name, known, 1, 0.75) if isinstance(name, str) else []
-    return f" (there is no function {name}: did you mean {close[0]}?)" if close else ""
+    close = nearest(name, known, 0.75) if isinstance(name, str) else None
+    return f" (there is no function {name}: did you mean {close}?)" if close else ""
 
 
 def _integer(given: Any) -> int:
@@ -233,7 +229,7 @@ def _list(declared: Property, given: Any, path: str, check: Check | None) -> Any
     if not isinstance(given, list | tuple):
         raise TemplateError(f'"{given!r}" is not a list')
     if isinstance(declared.schema, Property):
-        return [_value(declared.schema, item, f"{path}[{index}]", check) for index, item in enumerate(given)]
+        return [_value(declared.schema, item, below(path, index), check) for index, item in enumerate(given)]
     return list(given)
 
 
@@ -338,7 +334,6 @@ __all__ = [
     "Update",
     "cast",
     "check_properties",
-    "nearest",
     "schema_view",
     "template_view",
 ]

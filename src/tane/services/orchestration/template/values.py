@@ -30,6 +30,22 @@ class TemplateError(Exception):
         return TemplateError(self.message, path or self.path, self.line)
 
 
+LONGEST_NAME = 255
+"""Characters of a name of a parameter, a resource, an output or a condition."""
+LONGEST_PATH = 2048
+"""Characters of a path: each value of a template has one while it is looked at, and keys may be long."""
+
+
+def below(path: str, step: Any) -> str:
+    """The path of an entry, or of an item by its index, of what is at ``path``; at most :data:`LONGEST_PATH`
+    characters of it, as that is but told."""
+    if len(path) >= LONGEST_PATH:
+        return path
+    if isinstance(step, int):
+        return f"{path}[{step}]"[:LONGEST_PATH]
+    return (f"{path}.{step}" if path else str(step))[:LONGEST_PATH]
+
+
 class Unknown:
     """What is not known yet: attributes and ids of resources that are not made. Functions over it give it."""
 

@@ -1,0 +1,166 @@
+"""Servers of stacks: their networks changed, rebuilt or replaced, and how often services are asked of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tane.web import inside
+from tests.api.compute_support import make_flavor, make_image
+from tests.api.orchestration_support import at, begin, hot, path, resources, stack, update
+from tests.support import ApiCloud
+
+PORTS = "/network/v2.0/ports"
+
+
+def res(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"type": kind, "properties": properties}
+
+
+def net(name: str, number: int) -> dict[str, Any]:
+    subnet = res("OS::Neutron::Subnet", network={"get_resource": name}, cidr=f"10.{number}.0.0/24")
+    return {name: res("OS::Neutron::Net", name=name), f"in-{name}": subnet}
+
+
+A, BOTH = net("a", 1), {**net("a", 1), **net("b", 2)}
+IN_A, IN_B = ({"network": {"get_resource": name}} for name in "ab")
+
+
+class Garden:
+    """A user with a flavor and an image, and the stack that he changes."""
+
+    def __init__(self, cloud: ApiCloud) -> None:
+        self.cloud, self.mia = cloud, cloud.new_user("mia", "garden")
+        self.flavor, self.image = make_flavor(cloud.admin), make_image(self.mia, "rose")
+        self.made: dict[str, Any] = {}
+
+    def server(self, networks: Any = None, **more: Any) -> dict[str, Any]:
+        listed = {} if networks is None else {"networks": networks}
+        return res("OS::Nova::Server", **{"image": self.image, "flavor": self.flavor, **listed, **more})
+
+    def become(self, template: Any) -> None:
+        if self.made:
+            self.made = update(self.cloud, self.mia, self.made, template)
+        else:
+            self.made = stack(self.cloud, self.mia, template)
+        assert self.made["stack_status"].endswith("_COMPLETE"), self.made["stack_status_reason"]
+
+    def ids(self) -> dict[str, str]:
+        return {name: one["physical_resource_id"] for name, one in resources(self.mia, self.made).items()}
+
+    def ports(self, name: str = "s") -> list[dict[str, Any]]:
+        return list(self.mia.get(PORTS, params={"device_id": self.ids()[name]}).json()["ports"])
+
+    def networks(self) -> list[str]:
+        names = {physical: name for name, physical in self.ids().items()}
+        return sorted(names[port["network_id"]] for port in self.ports())
+
+
+@pytest.fixture
+def garden(cloud: ApiCloud) -> Garden:
+    return Garden(cloud)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "there"),
+    [
+        ([IN_A], [{"allocate_network": "none"}], []),
+        ([{"allocate_network": "none"}], [IN_A], ["a"]),
+        ([{"allocate_network": "none"}], [{"allocate_network": "auto"}], ["a"]),
+        (None, [{"allocate_network": "none"}], []),
+        ([IN_A], None, ["a"]),
+    ],
+)
+def test_the_networks_of_a_server_become_what_is_said(garden: Garden, first: Any, then: Any, there: list[str]) -> None:
+    garden.become(hot(A))
+    garden.become(hot({**A, "s": garden.server(first)}))
+    server = garden.ids()["s"]
+    garden.become(hot({**A, "s": garden.server(then)}))
+    assert garden.networks() == there and garden.ids()["s"] == server
+
+
+def test_the_port_that_a_server_had_by_itself_gives_way_to_those_of_a_list(garden: Garden) -> None:
+    garden.become(hot(A))
+    garden.become(hot({**A, "s": garden.server()}))
+    garden.become(hot({**BOTH, "s": garden.server([{**IN_B, "tag": "lan"}])}))
+    assert garden.networks() == ["b"]
+    path = f"/compute/v2.1/servers/{garden.ids()['s']}/os-interface"
+    headers = {"OpenStack-API-Version": "compute 2.90"}
+    [shown] = garden.mia.get(path, headers=headers).json()["interfaceAttachments"]
+    assert shown["tag"] == "lan"
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        ([{"allocate_network": "none"}, IN_A], 'Can not specify "allocate_network" with other keys of networks'),
+        ([{"allocate_network": "auto", "tag": "x"}], 'Can not specify "allocate_network" with other keys of networks'),
+        ([{"port": {"get_resource": "p"}, "fixed_ip": "10.1.0.7"}], "networks/fixed_ip, networks/port"),
+    ],
+)
+def test_what_would_be_dropped_of_a_list_is_refused(garden: Garden, listed: Any, words: str) -> None:
+    port = res("OS::Neutron::Port", network={"get_resource": "a"})
+    made = stack(garden.cloud, garden.mia, hot({**A, "p": port, "s": garden.server(listed)}))
+    assert made["stack_status"] == "CREATE_FAILED" and words in made["stack_status_reason"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("REBUILD", "REPLACE"), ("REPLACE", "REBUILD")])
+def test_a_new_image_does_what_the_new_policy_says_and_the_preview_tells(
+    garden: Garden, before: str, after: str
+) -> None:
+    other = make_image(garden.mia, "lily")
+    garden.become(hot({**A, "s": garden.server([IN_A], image_update_policy=before)}))
+    template = hot({**A, "s": garden.server([IN_A], image_update_policy=after, image=other)})
+    told = garden.mia.put(path(garden.mia, garden.made, "/preview"), {"template": template}, 200).json()
+    [what] = [
+        what for what, listed in told["resource_changes"].items() if "s" in [one["resource_name"] for one in listed]
+    ]
+    server = garden.ids()["s"]
+    garden.become(template)
+    assert (what, garden.ids()["s"] == server) == (("replaced", False) if after == "REPLACE" else ("updated", True))
+
+
+def test_an_instance_of_amazon_is_in_its_subnet(garden: Garden) -> None:
+    def one(kind: str, **properties: Any) -> dict[str, Any]:
+        return {"Type": f"AWS::EC2::{kind}", "Properties": properties}
+
+    vpc = {"Ref": "Vpc"}
+    made = {"ImageId": garden.image, "InstanceType": garden.flavor}
+    nets = {
+        "Vpc": one("VPC", CidrBlock="10.7.0.0/16"),
+        "One": one("Subnet", CidrBlock="10.7.1.0/24", VpcId=vpc),
+        "Two": one("Subnet", CidrBlock="10.7.2.0/24", VpcId=vpc),
+    }
+    servers = {f"In{name}": one("Instance", **made, SubnetId={"Ref": name}) for name in ("One", "Two")}
+    template = {"HeatTemplateFormatVersion": "2012-12-12", "Resources": {**nets, **servers}}
+    garden.become(template)
+    for name in ("One", "Two"):
+        [port] = garden.ports(f"In{name}")
+        assert [one["subnet_id"] for one in port["fixed_ips"]] == [garden.ids()[name]]
+    network = garden.ids()["Vpc"]
+    garden.become({**template, "Resources": nets})
+    left = garden.mia.get(PORTS, params={"network_id": network}).json()["ports"]
+    assert all(port["device_owner"].startswith("network:") for port in left)
+
+
+def test_services_are_asked_once_of_what_many_servers_name_and_of_one_that_is_shown(
+    garden: Garden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, count = inside.call, Counter[str]()
+
+    def call(core: Any, ctx: Any, service: str, method: str, path: str, *more: Any, **named: Any) -> Any:
+        count[f"{service} {path.split('/')[2]}"] += 1
+        return real(core, ctx, service, method, path, *more, **named)
+
+    garden.become(hot(A))
+    monkeypatch.setattr(inside, "call", call)
+    servers = {f"s{number}": garden.server() for number in range(3)}
+    begin(garden.mia, hot(servers), "many")
+    assert (count["compute flavors"], count["image images"]) == (1, 1)
+    garden.cloud.run_jobs()
+    [shown] = [one for one in garden.mia.get(at(garden.mia, "/stacks")).json()["stacks"] if one["stack_name"] == "many"]
+    count.clear()
+    told = garden.mia.get(path(garden.mia, shown, "/resources/s0")).json()["resource"]
+    assert told["attributes"]["first_address"] and count["compute servers"] == 1
