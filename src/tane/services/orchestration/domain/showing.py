@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain import outputs as resolving
 from tane.services.orchestration.domain.common import MASK, require
 from tane.services.orchestration.domain.plans import Plan, Source, sketch
@@ -100,17 +101,15 @@ def _around(tx: Tx, rows: Sequence[Row[Any]]) -> dict[str, set[str] | None]:
         found = stacks.many(tx, wanted)
         above |= found
         wanted = {row.parent_id for row in found.values() if row.parent_id is not None} - set(above)
-    own = {
-        stack_id: plan and plan.secrets() for stack_id, plan in ((key, _sketched(row)) for key, row in above.items())
-    }
+    plans = {stack_id: _sketched(row) for stack_id, row in above.items()}
     hidden: dict[str, set[str] | None] = {}
     for row in rows:
-        parent, found = above.get(row.parent_id or ""), set[str]()
-        every: list[set[str] | None] = []
+        parent, around = above.get(row.parent_id or ""), list[Plan | None]()
         while parent is not None:
-            every.append(own[parent.id])
+            around.append(plans[parent.id])
             parent = above.get(parent.parent_id or "")
-        hidden[row.id] = None if None in every else found.union(*(one for one in every if one is not None))
+        known = [plan.secrets() for plan in around if plan is not None]
+        hidden[row.id] = None if None in around else set[str]().union(*known)
     return hidden
 
 

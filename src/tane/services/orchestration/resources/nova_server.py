@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tane.services.orchestration.resources import guest_data, handing_over
+from tane.services.orchestration.resources import guest_data, handing_over, server_shown
 from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Replace, Wait
-from tane.services.orchestration.resources.comparing import Difference, Missing, missing, same
+from tane.services.orchestration.resources.comparing import Difference, missing, same
 from tane.services.orchestration.resources.declaring import (
     flag,
     formed,
@@ -484,19 +484,7 @@ class Server(Kind):
         if "metadata" in wanted:
             wanted["metadata"] = metadata_of(wanted["metadata"])
         found = {name: Difference(value, now[name]) for name, value in wanted.items() if not same(value, now[name])}
-        return {**found, **self._other_flavor(hand, shown["flavor"]), **self._other_networks(hand)}
-
-    def _other_flavor(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
-        """What it was made of is told by its name: the flavor itself may be gone."""
-        name = str(hand.properties["flavor"])
-        if shown["original_name"] == name:
-            return {}
-        try:
-            wanted = hand.call("compute", "GET", f"/v2.1/flavors/{part(name)}")["flavor"]["name"]
-        except NotFound as error:
-            wanted = Missing(name, error.message)
-        now = shown["original_name"]
-        return {} if wanted == now else {"flavor": Difference(wanted, now)}
+        return {**found, **server_shown.other_flavor(hand, shown["flavor"]), **self._other_networks(hand)}
 
     def _other_networks(self, hand: Hand) -> dict[str, Difference]:
         """Entries of the list whose port is not at the server any more."""
@@ -573,24 +561,10 @@ class Server(Kind):
         if name == "first_address":
             return next((one["addr"] for addresses in found["addresses"].values() for one in addresses), "")
         if name == "addresses":
-            return self._addresses(hand, found)
+            return server_shown.addresses(hand, found)
         if name == "os_collect_config":
             return guest_data.told(hand, hand.row.properties).get("os-collect-config", {})
         return found.get(name)
-
-    def _addresses(self, hand: Hand, found: Mapping[str, Any]) -> dict[str, Any]:
-        """By the names of networks and by their ids; each with its port."""
-        ports = hand.call("network", "GET", "/v2.0/ports", query={"device_id": str(hand.row.physical_id)})["ports"]
-        by_mac = {one["mac_address"]: one for one in ports}
-        shown: dict[str, Any] = {}
-        for net, addresses in found["addresses"].items():
-            for one in addresses:
-                port = by_mac.get(one.get("OS-EXT-IPS-MAC:mac_addr"), {})
-                entry = {**one, "port": port.get("id"), "subnets": [], "network": {"id": port.get("network_id")}}
-                shown.setdefault(net, []).append(entry)
-                if port.get("network_id"):
-                    shown.setdefault(port["network_id"], []).append(entry)
-        return shown
 
 
 def entries(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
