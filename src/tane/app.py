@@ -45,6 +45,7 @@ from tane.services.volume import SERVICE as VOLUME
 from tane.web import app as web
 from tane.web.policy import Policy
 from tane.web.routes import Service
+from tane.wire import structs
 
 log = structlog.get_logger()
 SERVICES: tuple[Service, ...] = (
@@ -96,6 +97,7 @@ class Cloud:
         )
         self.app: falcon.asgi.App[Any, Any] = web.build(core, services, identity)
         self._tasks: list[asyncio.Task[None]] = []
+        structs.prepare()
 
     def prepare(self, admin_password: str) -> None:
         """What must stand in the database before the first request: the administrator and the catalogue."""

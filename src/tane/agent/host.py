@@ -25,6 +25,7 @@ from tane.agent.volume.drivers.file import FileVolume
 from tane.linux import addresses, ranges
 from tane.linux.netlink import VXLAN_PORT
 from tane.linux.ranges import Range
+from tane.wire import structs
 from tane.wire.duties import CloudDuty, ComputeDuty, ImageSource, NetworkDuty, ObjectDuty, VolumeDuty
 
 WITH_LEGS = ("root", "userns")
@@ -88,6 +89,7 @@ class Duties:
 
 def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list[Duties]:
     """The hosts of this machine: one, or any number of simulated ones. What they ask of ``cloud`` is for the one."""
+    structs.prepare()
     if settings.mode == "simulated":
         drawn = map(str, SIMULATED_TUNNELS.hosts())
         addresses_of = [settings.local_ip] if settings.local_ip and len(settings.hosts) == 1 else drawn
