@@ -303,15 +303,34 @@ class VolumeAttachment(Kind):
         return LET_GO in hand.row.data or self._is_off(hand) or self._goes_off(hand)
 
     def _goes_off(self, hand: Hand) -> bool:
-        if self._status(hand) == "in-use":
+        """Do what takes off a volume that is at the server still. :raises Failed: all was done, and it stays there."""
+        if self._status(hand) != "in-use":
+            return False
+        if hand.row.data.get("asked") != hand.stack.traversal:
             # What held it up is over: a backup that was made of it.
             self._take_off(hand)
+        elif not self._goes_with_server(hand):
+            raise Failed(f"The volume {hand.row.data['volume']} could not be taken off {hand.row.data.get('server')}")
         return False
 
+    def _goes_with_server(self, hand: Hand) -> bool:
+        """Delete the server that would not let go, as at a host that is lost, where it goes with the same stack."""
+        from tane.services.orchestration.store import resources
+
+        server = resources.by_physical_id(hand.tx, hand.stack.id, str(hand.row.data.get("server")))
+        stays = server is None or server.declared.get("deletion_policy", "Delete").lower() != "delete"
+        if hand.stack.action != "DELETE" or stays or hand.row.data.get("with_server") == hand.stack.traversal:
+            return False
+        hand.call("compute", "DELETE", f"/v2.1/servers/{part(str(hand.row.data['server']))}")
+        hand.keep(with_server=hand.stack.traversal)
+        return True
+
     def _take_off(self, hand: Hand, unless: Collection[str] = ()) -> None:
+        """Once in each action of the stack: what fails at a host that is lost would fail again at once, for ever."""
         if self._status(hand) not in unless:
             volume = part(str(hand.row.data["volume"]))
             hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken=restoring.SPOKEN)
+            hand.keep(asked=hand.stack.traversal)
 
     def _is_off(self, hand: Hand) -> bool:
         if "volume" not in hand.row.data:
