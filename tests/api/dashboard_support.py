@@ -55,7 +55,8 @@ class Forms(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._area and self._form:
-            self._form["fields"][-1] = (self._area, data)
+            # The first line break of a text area is none of its text (HTML, 13.2.6.4.7).
+            self._form["fields"][-1] = (self._area, data.removeprefix("\n"))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

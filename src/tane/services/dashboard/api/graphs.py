@@ -94,7 +94,7 @@ def planned(
     visit: Visit, stack_id: str, told: Mapping[str, Sequence[Mapping[str, Any]]], tones: Mapping[str, tuple[str, str]]
 ) -> Picture:
     """The same picture with what an update does to each. ``tones``: title and tone of what is done."""
-    before = needs_of(rows_of(visit, stack_id))
+    before = needs_of(rows_of(visit, stack_id)) if told.get("deleted") else {}
     nodes = [
         Node(
             row["resource_name"],

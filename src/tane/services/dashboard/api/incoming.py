@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,7 +14,8 @@ from tane.web.request import BodyStream, Request
 MOST = 2 << 20
 """Bytes of a form without its file: a template may have half a MiB."""
 FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 2000
+PARTS = "multipart/form-data"
+MOST_FIELDS, MOST_OF_STRANGER = 2000, 100
 CHUNK = 1 << 16
 QUICK = 16 << 10
 """Bytes of a form that is decoded at once; a longer one, in a thread, so that nobody waits for it."""
@@ -32,19 +34,29 @@ class Form:
         return next(iter(self.values.get(name, ())), "")
 
 
-async def read_of_stranger(request: Request) -> Form:
-    """A form without a file, of no more than any body that asks for no token. :raises BadRequest: :raises TooLarge:"""
-    data = await _all(request, request.core.config.limits.anonymous_body)
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+async def read_of_stranger(request: Request, into: Mapping[str, str] | None = None) -> Form:
+    """A form of no more than any body that asks for no token. :raises BadRequest: :raises TooLarge:"""
+    most = request.core.config.limits.anonymous_body
+    if _kind(request) == PARTS:
+        return await _parts(request, into or {}, most, MOST_OF_STRANGER)
+    data = await _all(request, most)
+    if _kind(request) != FORM:
         raise BadRequest("A form is expected.")
     return _texts(data)
 
 
-async def read(request: Request) -> Form:
-    """:raises BadRequest: :raises TooLarge:"""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        return await _parts(request)
+async def read(request: Request, into: Mapping[str, str] | None = None) -> Form:
+    """``into``: by the names of files those of the fields that hold their text, when there is any.
+
+    :raises BadRequest: :raises TooLarge:
+    """
+    kind = _kind(request)
+    if kind == PARTS:
+        return await _parts(request, into or {}, MOST, MOST_FIELDS)
     if kind not in (FORM, ""):
         raise BadRequest("A form is expected.")
     data = await _all(request, MOST)
@@ -78,26 +90,39 @@ async def _all(request: Request, most: int) -> bytes:
             return bytes(found)
 
 
-async def _parts(request: Request) -> Form:
+async def _parts(request: Request, into: Mapping[str, str], most: int, most_fields: int) -> Form:
     import falcon
 
     found, kept = Form(), 0
+    texts: dict[str, list[str]] = {}
     try:
-        async for part in multipart.parts(request, MOST_FIELDS):
+        async for part in multipart.parts(request, most_fields):
             name = _text(part.name or "")
-            if part.filename:
+            if part.filename and name not in into:
                 found.file, found.file_name = multipart.PartStream(part), _text(part.filename)
                 found.file_type = _text(part.content_type or "")
                 break
-            data = await part.stream.read(MOST - kept + 1)
+            data = await part.stream.read(most - kept + 1)
             kept += len(data)
-            if kept > MOST:
-                raise TooLarge(f"Request is too large: at most {MOST} bytes are accepted.")
-            found.values.setdefault(name, []).append(data.decode())
+            if kept > most:
+                raise TooLarge(f"Request is too large: at most {most} bytes are accepted.")
+            if not part.filename:
+                found.values.setdefault(name, []).append(data.decode())
+            elif data:
+                texts[into[name]] = [_of_file(into[name], data)]
     except (falcon.HTTPError, ValueError):
         raise BadRequest("The form cannot be read.") from None
+    found.values |= texts
     _refuse_nul(found.values)
     return found
+
+
+def _of_file(name: str, data: bytes) -> str:
+    """:raises BadRequest: it is no text."""
+    try:
+        return data.decode("utf-8-sig")
+    except ValueError:
+        raise BadRequest(f"{name}: the file is not text in UTF-8.") from None
 
 
 def _text(value: Any) -> str:

@@ -237,7 +237,8 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         told=given is not None and not problem and not brought and not finding,
         brought=bool(brought),
         went=went(visit) if brought and brought.project != sessions.short(visit.ctx.project_id) else "",
-        upload=any(one.kind == "file" for one in fields),
+        upload=any(one.kind == "file" and not one.field.into for one in fields),
+        instead=[one.field.into for one in fields if one.field.into],
         tail=special.tail(visit, order.kind, order.action),
         quotes=prices.quotes(visit, order.kind, order.action, order.row, offered),
         post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/{order.action.name}"
@@ -310,7 +311,7 @@ async def ask(visit: Visit) -> Response:
 @waiting
 async def act(visit: Visit) -> Response:
     """Do it."""
-    given, core = await read(visit.request), visit.core
+    given, core = await read(visit.request, kept.into(kept.action_of(visit.request))), visit.core
     try:
         check_form(visit, given.values)
     except Elsewhere as error:
@@ -325,7 +326,7 @@ async def act(visit: Visit) -> Response:
             return Response(codec.encode(told), error.status, SAFE, "application/json")
     if given.one("show") in ("command", "found") or _finding(given.values):
         return await core.in_thread(lambda: form(visit, _order(visit), given.values))
-    if _action_of(visit).special in special.AGAIN:
+    if _action_of(visit).special in special.AGAIN or given.one("show") == "plan":
         return await _act(visit, given)
     return await once(visit, given, lambda: _act(visit, given))
 
@@ -341,9 +342,10 @@ def _elsewhere(visit: Visit, given: Form, error: Elsewhere) -> Response:
 async def _act(visit: Visit, given: Form) -> Response:
     core = visit.core
     order = await core.in_thread(_order, visit)
-    if order.action.special:
+    doing = "plan" if given.one("show") == "plan" and order.action.planned else order.action.special
+    if doing:
         try:
-            return await special.DOES[order.action.special](visit, order, given)
+            return await special.DOES[doing](visit, order, given)
         except ApiError as error:
             return await core.in_thread(form, visit, order, given.values, error)
     action = order.action

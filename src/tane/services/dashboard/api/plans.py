@@ -1,4 +1,4 @@
-"""What an update of a stack would do, before it is done."""
+"""What a new stack, or an update of one, would do, before it is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tane.services.dashboard.api import graphs
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import PREFIX, Visit
 from tane.services.dashboard.domain import commands, forms
-from tane.services.dashboard.domain.describing import Values, part_of
+from tane.services.dashboard.domain.describing import Call, Values, part_of
 from tane.services.dashboard.domain.messages import N_
 from tane.web import inside
 from tane.web.errors import PreconditionFailed
@@ -66,30 +66,58 @@ async def show(visit: Visit, order: Order, given: Form) -> Response:
 
 def _page(visit: Visit, order: Order, values: Values, given: Form) -> Response:
     body = forms.body(order.action, values, order.row)
-    told = visit.call(order.action.target, body, id=order.id)["resource_changes"]
-    steps = _steps(visit, told)
-    sent = [(PLANNED, mark(order.row))] + [
-        (name, text) for name in ("template", "parameters") for text in given.values.get(name, ())[:1]
-    ]
+    if order.id:
+        told = visit.call(order.action.target, body, id=order.id)["resource_changes"]
+        picture = graphs.planned(visit, order.id, told, {name: (title, tone) for name, title, tone in KINDS})
+        sent = [(PLANNED, mark(order.row))]
+    else:
+        made = visit.call(PREVIEW, body)["stack"]["resources"]
+        needs = graphs.needs_of([one for one in made if isinstance(one, dict)])
+        told = {"added": [{**one, "requires": needs.get(one["resource_name"], ())} for one in map(_of_new, made)]}
+        picture = graphs.planned(visit, "", told, {name: (title, tone) for name, title, tone in KINDS})
+        sent = []
+    steps = _steps(visit, told, new=not order.id)
+    names = [field.name for field in order.action.fields if field.kind != "file"]
+    sent += [(name, text) for name in names for text in given.values.get(name, ())[:1]]
     counts = [(visit.words(title), tone, len(told.get(name, ()))) for name, title, tone in KINDS]
     return visit.page(
         "plan.html",
         kind=order.kind,
         id=order.id,
-        label=order.label,
+        label=order.label or str(values.get("stack_name", "")),
         steps=steps[:MOST_ROWS],
         more=max(len(steps) - MOST_ROWS, 0),
-        picture=graphs.planned(visit, order.id, told, {name: (title, tone) for name, title, tone in KINDS}),
+        picture=picture,
         counts=[one for one in counts if one[2]],
         sent=sent,
-        post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/update",
+        title=N_("Update") if order.id else order.action.title,
+        post=f"{PREFIX}/{order.kind.name}/{inside.part(order.id)}/update" if order.id else f"{PREFIX}/new/stacks",
         command=commands.command(order.action, values, {"id": part_of(order.id, 1)}, order.row, typed=True),
     )
 
 
-def _steps(visit: Visit, told: Mapping[str, Any]) -> list[Step]:
+PREVIEW = Call.of("orchestration POST /v1/{project}/stacks/preview")
+
+
+def _of_new(made: Any) -> dict[str, Any]:
+    """A resource of a preview; a nested stack is told there as the list of what is in it, which all name it."""
+    if isinstance(made, dict):
+        return made
+    within = made
+    while isinstance(within, list):
+        within = within[0]
+    return {"resource_name": within["parent_resource"], "resource_type": "OS::Heat::Stack"}
+
+
+def _steps(visit: Visit, told: Mapping[str, Any], *, new: bool) -> list[Step]:
     return [
-        Step(visit.words(title), tone, row["resource_name"], row["resource_type"], _why(visit, name, row))
+        Step(
+            visit.words(title),
+            tone,
+            row["resource_name"],
+            row["resource_type"],
+            "" if new else _why(visit, name, row),
+        )
         for name, title, tone in KINDS
         if name != "unchanged"
         for row in told.get(name, ())

@@ -15,8 +15,9 @@ import msgspec
 from tane.services.dashboard.api.incoming import Form
 from tane.services.dashboard.api.visit import SAFE, Visit
 from tane.services.dashboard.domain import forms
-from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values
+from tane.services.dashboard.domain.describing import Action, Call, Kind, Row, Values, id_of
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import stacks
 from tane.web import codec, inside
 from tane.web.errors import ApiError, BadRequest
 from tane.web.request import Response
@@ -261,6 +262,8 @@ def sent(visit: Visit, action: Action, values: Values, row: Row, resource_id: st
 
 def filled(visit: Visit, action: Action, row: Row) -> dict[str, str]:
     """What a form begins with that is no value of the row as it is."""
+    if action.build is stacks.change:
+        return stacks.filled(row, _written(visit.call(TEMPLATE, id=id_of(_kind("stacks"), row))))
     if action.special != "alarm-change":
         return {}
     from tane.services.dashboard.api import alarms
@@ -381,8 +384,7 @@ async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     """The template a stack was made from."""
     from tane.services.dashboard.api import commands
 
-    call = Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template")
-    answer = await visit.ask(call, id=stack_id)
+    answer = await visit.ask(TEMPLATE, id=stack_id)
     text = await visit.core.in_thread(_written, answer)
     command = forms.line(["openstack stack template show", forms.operand(stack_id.rpartition(":")[2])])
     label, what = str(row.get("stack_name", "")), visit.words("Template")
@@ -405,6 +407,7 @@ async def drift(visit: Visit, stack_id: str, row: Row) -> Response:
     return await page.show(visit, stack_id, row)
 
 
+TEMPLATE = Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/template")
 MOST_YAML = 32 << 10
 """Bytes of a template, as JSON, that is shown as YAML: its writer takes some microseconds for each and lets nobody
 else compute meanwhile. A longer one is shown as JSON, which is YAML, too."""

@@ -43,12 +43,12 @@ async def login_page(request: Request) -> Response | None:
     own, was not shown to this browser, is too long, or holds a file."""
     from tane.services.dashboard.api import login
 
-    action = _action(request)
+    action = action_of(request)
     if action is None:
         return None
     found = visit(request)
     try:
-        given = await read_of_stranger(request)
+        given = await read_of_stranger(request, into(action))
     except ApiError:
         return None
     secret = cookies(request).get(found.own_cookie("tane-session"), "")[: sessions.LONGEST]
@@ -66,7 +66,13 @@ async def login_page(request: Request) -> Response | None:
     return await request.core.in_thread(login.with_typed, found, where, text)
 
 
-def _action(request: Request) -> Action | None:
+def into(action: Action | None) -> dict[str, str]:
+    """The files of a form that are the text of a field, with the field's name."""
+    return {field.name: field.into for field in action.fields if field.into} if action is not None else {}
+
+
+def action_of(request: Request) -> Action | None:
+    """The action that a form is of."""
     kind = KINDS.get(request.path.get("kind", ""))
     if request.method != "POST" or kind is None:
         return None

@@ -106,6 +106,8 @@ class Field:
     """The command that takes away: the option only adds. Of a text: that empties it. ``-``: there is none."""
     file: str = ""
     """The option names a file, which is to hold the value; the name it gets."""
+    into: str = ""
+    """Of a file: the field that holds its text when one is chosen."""
 
 
 OF_PROJECT = {"project_id": "{project}"}
@@ -157,6 +159,8 @@ class Action:
     """What stands beside the key in the body."""
     taken: Mapping[str, str] | None = None
     """Places of the path that are values of the row."""
+    planned: bool = False
+    """Its form has a button that shows what it would do."""
 
     @property
     def target(self) -> Call:

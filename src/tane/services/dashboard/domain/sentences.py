@@ -18,6 +18,7 @@ FORMS = (
     N_("{field}: '{value}' is not a whole number."),
     N_("{field}: '{value}' is not a number."),
     N_("{field}: '{value}' is not of the form name=value."),
+    N_("{field}: the file is not text in UTF-8."),
     N_("Invalid input: '{field}' is a required property of '{where}'."),
     N_("Invalid input: '{field}' is a required property."),
     N_("Invalid input for field/attribute {field}. Expected `{wanted}`, got `{given}`"),

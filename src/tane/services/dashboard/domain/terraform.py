@@ -154,6 +154,8 @@ def stack(asked: Asked) -> Mapping[str, Any]:
     found: dict[str, Any] = {"template_opts": {"Bin": asked.sent.get("template") or "<template>"}}
     if environment := asked.sent.get("environment"):
         found["environment_opts"] = {"Bin": environment}
+    if tags := [tag.strip() for tag in str(asked.sent.get("tags") or "").split(",") if tag.strip()]:
+        found["tags"] = tags
     return found
 
 
@@ -322,7 +324,7 @@ RESOURCES: Mapping[tuple[str, str], Resource | Callable[[Asked], list[Made]]] = 
             **same("disable_rollback"),
         },
         more=stack,
-        read=("template", "environment"),
+        read=("template", "environment", "tags"),
     ),
     ("credentials", "create"): Resource(
         "openstack_identity_application_credential_v3",

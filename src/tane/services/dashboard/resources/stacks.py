@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
+from tane.services.dashboard.domain.forms import MOST_LINES
 from tane.services.dashboard.domain.messages import N_
 
 S = "/v1/{project}/stacks"
@@ -12,16 +13,75 @@ ONE = "/v1/{project}/stacks/{id:0}/{id:1}"
 WITHIN = "/v1/{project}/stacks/{in:0}/{in:1}"
 
 TEMPLATE = "portal-template.yaml"
+TEMPLATE_FILE = Field("template_file", N_("Or the template from a file"), "file", into="template", to="-")
+TAGS = Field("tags", N_("Tags"), "text", option="--tags", folded=True, help=N_("Parted by commas."))
 CHANGED = (
     Field("template", N_("Template"), "area", required=True, option="--template", file=TEMPLATE),
-    Field("parameters", N_("Parameters"), "pairs", option="--parameter"),
+    TEMPLATE_FILE,
+    Field(
+        "parameters",
+        N_("Parameters"),
+        "pairs",
+        option="--parameter",
+        help=N_(
+            "One a line: name=value. One whose line is taken away goes back to its default. Hidden ones are not shown "
+            "and stay as they are, as do files and the environment."
+        ),
+    ),
+    TAGS,
 )
 """What a change of a stack is made of, planned or done."""
+MASK = "******"
+"""What the API shows of a hidden parameter."""
+
+
+def shown_parameters(row: Row) -> dict[str, str]:
+    """The parameters of a stack that a form can hold: not hidden ones, not the API's own, none of several lines."""
+    found = (row.get("parameters") or {}).items()
+    held = [
+        (name, value)
+        for name, value in found
+        if not name.startswith(("OS::", "AWS::"))
+        and value != MASK
+        and "=" not in name
+        and kept_by_line(name)
+        and kept_by_line(value or "-")
+    ]
+    return dict(held[:MOST_LINES])
+
+
+def kept_by_line(text: str) -> bool:
+    """Whether a name or value comes back from a line of a form as it was."""
+    return text.splitlines() == [text.strip()]
+
+
+def filled(row: Row, template: str) -> dict[str, str]:
+    """What the form of a change begins with: what the stack is."""
+    lines = "\n".join(f"{name}={value}" for name, value in shown_parameters(row).items())
+    return {"template": template, "parameters": lines, "tags": ", ".join(row.get("tags") or ())}
+
+
+def change(values: Values, row: Row) -> Any:
+    """What is other than the stack is. What it has by its template's defaults is not sent: another template may have
+    others."""
+    had, wanted = shown_parameters(row), values.get("parameters", {})
+    body = {
+        "template": values["template"],
+        "parameters": {name: value for name, value in wanted.items() if had.get(name) != value},
+        "clear_parameters": sorted(had.keys() - wanted.keys()),
+        "tags": ",".join(tag for part in values.get("tags", "").split(",") if (tag := part.strip())),
+    }
+    return {name: value for name, value in body.items() if value or name == "tags"}
 
 
 def stack(values: Values, row: Row) -> Any:
     body: dict[str, Any] = {"template": values["template"]}
-    for name, to in (("stack_name", "stack_name"), ("parameters", "parameters"), ("timeout", "timeout_mins")):
+    for name, to in (
+        ("stack_name", "stack_name"),
+        ("parameters", "parameters"),
+        ("timeout", "timeout_mins"),
+        ("tags", "tags"),
+    ):
         if name in values:
             body[to] = values[name]
     if "environment" in values:
@@ -100,6 +160,7 @@ KINDS = (
                     file=TEMPLATE,
                     help=N_("HOT or CloudFormation, YAML or JSON."),
                 ),
+                TEMPLATE_FILE,
                 Field("parameters", N_("Parameters"), "pairs", option="--parameter", help=N_("One a line: name=value")),
                 Field(
                     "environment",
@@ -120,8 +181,10 @@ KINDS = (
                     off="--enable-rollback",
                     folded=True,
                 ),
+                TAGS,
             ),
             build=stack,
+            planned=True,
             command="openstack stack create",
         ),
         actions=(
@@ -154,20 +217,20 @@ KINDS = (
             Action(
                 "plan",
                 N_("Plan an update"),
-                f"orchestration PUT {ONE}/preview",
+                f"orchestration PATCH {ONE}/preview",
                 fields=CHANGED,
-                build=stack,
+                build=change,
                 special="plan",
                 help=N_("Shows what would be created, changed, replaced and deleted. Nothing is done yet."),
-                command="openstack stack update {id} --dry-run",
+                command="openstack stack update {id} --existing --dry-run",
             ),
             Action(
                 "update",
                 N_("Update"),
-                f"orchestration PUT {ONE}",
+                f"orchestration PATCH {ONE}",
                 fields=CHANGED,
-                build=stack,
-                command="openstack stack update {id}",
+                build=change,
+                command="openstack stack update {id} --existing",
             ),
             Action(
                 "delete",
