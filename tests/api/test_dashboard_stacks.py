@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tane.services.dashboard.domain import showing
+from tane.services.dashboard.domain.describing import Column
+from tane.services.dashboard.domain.messages import Words
 from tests.api.dashboard_support import D, Forms, Scene, make_scene
 from tests.support import ApiCloud
 
@@ -112,3 +115,26 @@ def test_a_new_stack_is_planned_before_it_is_made(scene: Scene) -> None:
     assert (found["stack_name"], found["tags"]) == ("bed", ["a"])
     wrong = scene.browser.fill(path, show="plan", stack_name="other", template="nonsense")
     assert wrong.status_code == 400 and "nonsense" in wrong.text
+
+
+def test_outputs_are_a_table_whose_long_values_are_folded() -> None:
+    outputs = [
+        {"output_key": "url", "output_value": "http://10.0.0.2/", "description": "where it is"},
+        {"output_key": "many", "output_value": ["a" * 300], "description": "No description given"},
+        {"output_key": "none", "output_value": None, "description": "", "output_error": "It failed"},
+        {"output_key": "no", "output_value": False, "description": ""},
+    ]
+    found = showing.cell(Words("en"), Column("outputs", "", "outputs"), {"outputs": outputs}, {}, None)
+    head, *lines = [[cell.text for cell in line.lines] for line in found.lines]
+    assert head == ["Name", "Value", "Description"]
+    assert lines[0] == ["url", "http://10.0.0.2/", "where it is"]
+    assert [lines[1][0], lines[1][2]] == ["many", "–"] and lines[1][1] == "a" * 80 + "…"
+    assert found.lines[2].lines[1].lines[0].text == "a" * 300
+    assert [line[1] for line in lines[2:]] == ["It failed", "False"]
+
+
+def test_outputs_of_a_stack_are_shown_and_are_no_markup(scene: Scene) -> None:
+    template = "heat_template_version: 2021-04-16\noutputs:\n  door: {value: '<b>open', description: the <i>door}\n"
+    stack = scene.make("stacks", stack_name="bed", template=template)
+    page = scene.browser.get(f"{D}/stacks/{stack}")
+    assert "<td><code>&lt;b&gt;open</code></td><td>the &lt;i&gt;door</td>" in page and "output_key" not in page

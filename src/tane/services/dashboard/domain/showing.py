@@ -12,8 +12,10 @@ from tane.services.dashboard.domain.doings import OPERATIONS, STEPS
 from tane.services.dashboard.domain.messages import N_, Words
 from tane.services.dashboard.domain.sentences import sentence
 
-LONGEST = 2000
-"""Characters of a value in a table."""
+LONGEST, LONGEST_FOLDED = 2000, 64 << 10
+"""Characters of a value in a table; of one that is folded away there."""
+FOLDED, BEGINNING = 200, 80
+"""From how many characters on a value is folded, and how many are seen then."""
 
 STATES = {
     "ok": N_("Well"),
@@ -297,6 +299,8 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
         return Cell(sentence(words, str(value))[:LONGEST])
     if kind == "json" and isinstance(value, Mapping):
         return _lines("code", [f"{name} = {plain(inner)}" for name, inner in value.items()])
+    if kind == "outputs" and isinstance(value, list):
+        return _outputs(words, value)
     if kind == "routes":
         return _lines("code", [f"{one.get('destination')} → {one.get('nexthop')}" for one in value])
     if kind == "addresses":
@@ -353,6 +357,43 @@ def _reference(kind: str, value: Any, names: Mapping[str, Mapping[str, str]], li
 
 def _lines(kind: str, texts: list[str]) -> Cell:
     return Cell("", "lines", lines=tuple(Cell(text[:LONGEST], kind) for text in texts[:50]))
+
+
+NO_DESCRIPTION = "No description given"
+"""What the API says where a template says nothing."""
+
+
+def _outputs(words: Words, value: list[Any]) -> Cell:
+    """Outputs of a stack as a table; its first line is the head."""
+    head = Cell("", "line", lines=tuple(Cell(words(text)) for text in (N_("Name"), N_("Value"), N_("Description"))))
+    told = [
+        Cell(
+            "",
+            "line",
+            lines=(
+                Cell(plain(one.get("output_key"))[:LONGEST]),
+                folded(plain(value)) if (value := one.get("output_value")) is not None else _without(words, one),
+                Cell("–", "none")
+                if one.get("description") in (None, "", NO_DESCRIPTION)
+                else Cell(plain(one["description"])[:LONGEST]),
+            ),
+        )
+        for one in value
+        if isinstance(one, Mapping)
+    ]
+    return Cell("", "table", lines=(head, *told))
+
+
+def _without(words: Words, output: Mapping[str, Any]) -> Cell:
+    error = str(output.get("output_error") or "")
+    return Cell(sentence(words, error)[:LONGEST], tone="bad") if error else Cell("–", "none")
+
+
+def folded(text: str) -> Cell:
+    """A value as code; a long one shows how it begins."""
+    if len(text) <= FOLDED and text.count("\n") < 4:
+        return Cell(text, "code")
+    return Cell(f"{' '.join(text[:BEGINNING].split())}…", "folded", lines=(Cell(text[:LONGEST_FOLDED], "code"),))
 
 
 def _addresses(value: Any) -> list[str]:

@@ -137,7 +137,7 @@ KINDS = (
             Column("stack_status_reason", N_("Why"), "said"),
             Column("description", N_("Description")),
             Column("parameters", N_("Parameters"), "json"),
-            Column("outputs", N_("Outputs"), "json"),
+            Column("outputs", N_("Outputs"), "outputs"),
             Column("tags", N_("Tags")),
             Column("creation_time", N_("Created"), "time"),
             Column("updated_time", N_("Changed"), "time"),
