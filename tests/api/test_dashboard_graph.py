@@ -93,3 +93,25 @@ def test_a_plan_is_drawn_in_the_same_picture(scene: Scene) -> None:
         "&lt;img src=x onerror=alert(1)&gt;": "good",
     }
     assert told.count("<path d=") == 3
+
+
+@pytest.mark.parametrize("name", ["kill1-router-36a2589d163", "WWWWWWWWWWWWWWWWWWWW", "苗床" * 10, "i" * 60, ""])
+def test_a_name_stays_in_its_box(name: str) -> None:
+    shown = graphs.short(name, 186)
+    assert sum(graphs._wide(letter) for letter in shown.removesuffix("…")) <= 186 - 14 * shown.endswith("…")
+    assert shown == name or (shown.endswith("…") and name.startswith(shown[:-1]) and len(shown) > 9)
+    assert graphs.short("web", 186) == "web"
+
+
+def test_the_topology_says_what_hangs_on_what_without_its_picture(scene: Scene) -> None:
+    name = "a-network-with-a-name-that-is-long"
+    network, router = scene.make("networks", name=name, cidr="10.1.0.0/24"), scene.make("routers", name="gate")
+    [subnet] = scene.show(f"/network/v2.0/networks/{network}")["subnets"]
+    alone = scene.api.post("/network/v2.0/routers", {"router": {"name": "alone"}}, 201).json()["router"]["id"]
+    scene.do("routers", router, "add-interface", subnet_id=subnet)
+    page = scene.browser.get(f"{D}/topology")
+    assert f"<title>{name}</title>" in page and f">{name}</text>" not in page
+    rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<tbody>")[2], re.DOTALL)
+    [own] = [row for row in rows if f">{name}</a>" in row]
+    assert f'<a href="{D}/routers/{router}">gate</a>' in own and f"{D}/new/servers?networks={network}" in own
+    assert "On no network" in rows[-1] and f"{D}/routers/{alone}" in rows[-1]

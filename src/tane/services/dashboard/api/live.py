@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tane.services.dashboard.api import lists
 from tane.services.dashboard.api.visit import SAFE, Visit, page, waiting
 from tane.services.dashboard.domain import showing
 from tane.services.dashboard.domain.describing import Call, Column, Kind, Row, id_of, value_of
+from tane.services.dashboard.domain.graphs import short
 from tane.services.dashboard.domain.showing import plain
 from tane.services.dashboard.resources import ALL, KINDS
 from tane.web import inside
@@ -158,18 +159,29 @@ def _shown(visit: Visit, row: Row, field: str, kind: str) -> showing.Cell:
 
 # ------------------------------------------------------------------------------------------------------------ topology
 
-WIDE, TALL, GAP = 190, 46, 26
+WIDE, TALL, GAP, BETWEEN, EDGE = 210, 46, 26, 100, 12
 MOST_DRAWN = 60
 
 
 @dataclass(frozen=True)
 class Box:
     kind: str
+    name: str
     label: str
     href: str
     x: int
     y: int
     tone: str = ""
+
+
+@dataclass(frozen=True)
+class Hung:
+    """A network and what hangs on it; without one, what hangs on none."""
+
+    network: Box | None
+    id: str
+    routers: list[Box] = field(default_factory=list)
+    servers: list[Box] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -194,14 +206,16 @@ def topology(visit: Visit) -> Response:
 
     networks, routers, servers, ports = rows("networks"), rows("routers"), rows("servers"), rows("ports")
     drawn = draw(networks[:MOST_DRAWN], routers[:MOST_DRAWN], servers[:MOST_DRAWN], ports)
-    boxes, lines, height = drawn
+    boxes, lines, height, hung = drawn
     more = max(len(networks), len(routers), len(servers)) > MOST_DRAWN
     return visit.page(
         "topology.html",
         boxes=boxes,
         lines=lines,
         height=height,
+        hung=hung,
         wide=WIDE,
+        apart=WIDE + BETWEEN,
         tall=TALL,
         more=more,
         most=MOST_DRAWN,
@@ -215,21 +229,28 @@ def topology(visit: Visit) -> Response:
 
 def draw(
     networks: list[Row], routers: list[Row], servers: list[Row], ports: list[Row]
-) -> tuple[list[Box], list[Line], int]:
-    """Where each box is, and which are connected: by ports, and by gateways."""
-    boxes, places = [], {}
+) -> tuple[list[Box], list[Line], int, list[Hung]]:
+    """Where each box is, and which are connected: by ports, and by gateways; and the same as a list."""
+    boxes: list[Box] = []
+    places, made = {}, {}
     for column, (kind, some) in enumerate((("routers", routers), ("networks", networks), ("servers", servers))):
         for place, row in enumerate(some):
-            x, y = 10 + column * (WIDE + 120), 40 + place * (TALL + GAP)
-            places[row["id"]] = (x, y)
-            boxes.append(
-                Box(kind, str(row.get("name") or row["id"][:8])[:24], lists.link(kind, row["id"]), x, y, _tone(row))
-            )
+            x, y = 10 + column * (WIDE + BETWEEN), 40 + place * (TALL + GAP)
+            name = str(row.get("name") or row["id"][:8])
+            box = Box(kind, name, short(name, WIDE - 2 * EDGE), lists.link(kind, row["id"]), x, y, _tone(row))
+            places[row["id"]], made[row["id"]] = (x, y), box
+            boxes.append(box)
     pairs: set[tuple[str, str]] = {(port.get("network_id", ""), port.get("device_id", "")) for port in ports}
     pairs |= {(value_of(row, "external_gateway_info/network_id") or "", row["id"]) for row in routers}
     lines = [_line(places[one], places[other]) for one, other in sorted(pairs) if one in places and other in places]
     height = 60 + max([len(networks), len(routers), len(servers), 1]) * (TALL + GAP)
-    return boxes, lines, height
+    hung = [Hung(made[row["id"]], row["id"]) for row in networks]
+    alone = Hung(None, "")
+    for one in [row["id"] for row in (*routers, *servers)]:
+        on = [found for found in hung if (found.id, one) in pairs] or [alone]
+        for found in on:
+            (found.routers if made[one].kind == "routers" else found.servers).append(made[one])
+    return boxes, lines, height, [*hung, *([alone] if alone.routers or alone.servers else [])]
 
 
 def _tone(row: Row) -> str:

@@ -3,13 +3,16 @@ needed by nobody."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 WIDE, TALL, GAP, BETWEEN, EDGE = 210, 54, 18, 90, 12
 MOST = 100
 """Resources that are drawn; the list beside the picture has more."""
-LONGEST = 26
+LETTER = 9.0
+"""Pixels of most letters at 14 px, in the widest of the fonts that pages are shown with."""
+NARROW, BROAD = frozenset("fijlrtI.,:;|'!()[]-/ "), frozenset("mwMWGOQ@%&")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Box:
 
     @property
     def label(self) -> str:
-        return self.node.name if len(self.node.name) <= LONGEST else f"{self.node.name[: LONGEST - 1]}…"
+        return short(self.node.name, WIDE - 2 * EDGE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,24 @@ class Picture:
     """Resources that are not drawn."""
     wide: int = WIDE
     tall: int = TALL
+
+
+def short(text: str, room: float) -> str:
+    """A name as far as it fits into ``room`` pixels: letters are as wide as they are, not all alike."""
+    shown, width = 0, 0.0
+    for letter in text:
+        width += _wide(letter)
+        if width <= room - 14:
+            shown += 1
+        elif width > room:
+            return f"{text[:shown]}…"
+    return text
+
+
+def _wide(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WFA":
+        return 14.0
+    return 6.0 if letter in NARROW else 13.8 if letter in BROAD else 10.5 if letter.isupper() else LETTER
 
 
 def draw(nodes: Sequence[Node]) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -311,9 +312,12 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
         return _lines(kind, [str(value_of(one, "name") or one) for one in value])
     if kind == "pools":
         return _lines(kind, [f"{one.get('start')} – {one.get('end')}" for one in value if isinstance(one, Mapping)])
-    return Cell(plain(value)[:LONGEST], kind)
+    text = plain(value)[:LONGEST]
+    return Cell(text, "fixed" if kind == "code" and ADDRESS.fullmatch(text) else kind)
 
 
+ADDRESS = re.compile(r"[0-9A-Fa-f]{0,4}(?:[:.][0-9A-Fa-f]{0,4}){2,8}(?:/[0-9]{1,3})?")
+"""Of a network, or a card: shown whole."""
 THINGS = {
     "server": (N_("Server"), "servers"),
     "volume": (N_("Volume"), "volumes"),
@@ -363,25 +367,20 @@ NO_DESCRIPTION = "No description given"
 """What the API says where a template says nothing."""
 
 
-def _outputs(words: Words, value: list[Any]) -> Cell:
+def _outputs(words: Words, outputs: list[Any]) -> Cell:
     """Outputs of a stack as a table; its first line is the head."""
-    head = Cell("", "line", lines=tuple(Cell(words(text)) for text in (N_("Name"), N_("Value"), N_("Description"))))
-    told = [
-        Cell(
-            "",
-            "line",
-            lines=(
-                Cell(plain(one.get("output_key"))[:LONGEST]),
-                folded(plain(value)) if (value := one.get("output_value")) is not None else _without(words, one),
-                Cell("–", "none")
-                if one.get("description") in (None, "", NO_DESCRIPTION)
-                else Cell(plain(one["description"])[:LONGEST]),
-            ),
-        )
-        for one in value
-        if isinstance(one, Mapping)
-    ]
-    return Cell("", "table", lines=(head, *told))
+    head = tuple(Cell(words(text)) for text in (N_("Name"), N_("Value"), N_("Description")))
+    lines = [head, *(_output(words, one) for one in outputs if isinstance(one, Mapping))]
+    return Cell("", "table", lines=tuple(Cell("", "line", lines=line) for line in lines))
+
+
+def _output(words: Words, output: Mapping[str, Any]) -> tuple[Cell, ...]:
+    value, said = output.get("output_value"), str(output.get("description") or "")
+    return (
+        Cell(plain(output.get("output_key"))[:LONGEST]),
+        folded(plain(value)) if value is not None else _without(words, output),
+        Cell("–", "none") if said in ("", NO_DESCRIPTION) else Cell(said[:LONGEST]),
+    )
 
 
 def _without(words: Words, output: Mapping[str, Any]) -> Cell:
