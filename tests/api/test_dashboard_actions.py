@@ -199,7 +199,7 @@ def test_volumes_and_snapshots(scene: Scene) -> None:
     assert scene.volume("backups") == []
     shown = scene.do("volumes", volume, "transfer", expect=200, name="gift")
     [transfer] = scene.volume("os-volume-transfer")
-    key = shown.partition("auth_key</dt><dd><code>")[2].partition("<")[0]
+    key = shown.partition("Key</dt><dd><code>")[2].partition("<")[0]
     other = scene.cloud.new_user("noa", "orchard")
     theirs = Browser(scene.cloud)
     theirs.login("noa", "noa-secret")
@@ -308,7 +308,7 @@ def test_keys_groups_credentials(scene: Scene) -> None:
     scene.do("server-groups", group, "delete")
     shown = scene.browser.fill(f"{D}/new/credentials", name="robot").text
     DONE.add(("credentials", "create"))
-    secret = shown.partition("secret</dt><dd><code>")[2].partition("<")[0]
+    secret = shown.partition("Secret</dt><dd><code>")[2].partition("<")[0]
     [credential] = scene.api.get(f"/identity/v3/users/{scene.api.user_id}/application_credentials").json()[
         "application_credentials"
     ]

@@ -39,7 +39,7 @@ def test_alarms(scene: Scene) -> None:
         scene.browser.fill(f"{D}/alarms/{alarm}", f"/alarms/{alarm}/{action}")
         assert scene.api.get(f"/alarm/v2/alarms/{alarm}").json()["enabled"] is enabled
     for values, sentence in (
-        ({"threshold": "much"}, "threshold: &#39;much&#39; is not a number."),
+        ({"threshold": "much"}, "Threshold: &#39;much&#39; is not a number."),
         ({"threshold": "1", "address": "http://127.0.0.1/"}, "127.0.0.1"),
         ({"threshold": "1", "evaluation_periods": "0"}, "Value should be 1 to 100."),
     ):

@@ -246,9 +246,9 @@ def test_what_is_refused_is_told_in_the_language_of_the_page(scene: Scene) -> No
     network = scene.make("networks", name="bed", cidr="")
     for path, values, sentence in (
         ("/new/networks", {"name": ""}, "名前: 値が必要です。"),
-        ("/new/volumes", {"size": "much"}, "サイズ: 「much」は整数ではありません。"),
+        ("/new/volumes", {"size": "much"}, "サイズ (GiB): 「much」は整数ではありません。"),
         ("/new/volumes", {"size": "100000"}, "を超えています"),
-        (f"/networks/{network}/edit", {"name": "x" * 300}, "フィールド「network.name」は 255 文字以内にしてください。"),
+        (f"/networks/{network}/edit", {"name": "x" * 300}, "フィールド「名前」は 255 文字以内にしてください。"),
         ("/new/subnets", {"network": network, "cidr": "wrong"}, "wrong"),
     ):
         answer = browser.fill(D + path, **values)

@@ -215,3 +215,21 @@ def test_sentences_are_told_in_japanese_at_once_whatever_is_in_them() -> None:
         sentence(words, hard[:1000])
         sentence(words, hard[:990] + ".")
     assert time.process_time() - began < 1
+
+
+def test_a_sentence_names_fields_as_their_form_does() -> None:
+    labels = {"template": "Template", "size": "Size", "key_name": "Key pair"}
+    assert sentence(Words("en"), "template: a value is required.", labels) == "Template: a value is required."
+    told = "Invalid input for field/attribute server.key_name. Expected `str` of length <= 255"
+    assert sentence(Words("en"), told, labels) == told.replace("server.key_name", "Key pair")
+    assert "キーペア" in sentence(Words("ja"), told, labels)
+    assert sentence(Words("en"), "other: a value is required.", labels) == "other: a value is required."
+
+
+def test_a_reason_within_a_sentence_and_what_a_quota_binds_are_in_the_language_too() -> None:
+    words = Words("ja")
+    told = sentence(words, "Invalid input received: Volume size '0' must be an integer and greater than 0")
+    assert "Volume size" not in told and "0" in told
+    assert "gigabytes" not in sentence(words, "Quota exceeded, too many gigabytes.")
+    deep = "Invalid input received: " * 40
+    assert sentence(words, deep), "however deep, it ends"

@@ -231,7 +231,7 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         back=undoing.can(order.kind, order.action),
         fresh=given is None,
         may=visit.may(order.action.target, order.action.key),
-        problem=visit.refusal(problem) if problem else "",
+        problem=visit.refusal(problem, _labels(order.action)) if problem else "",
         wrong=forms.blamed(fields, problem.message or "") if problem else set(),
         shown=shown,
         told=given is not None and not problem and not brought and not finding,
@@ -245,6 +245,11 @@ def form(visit: Visit, order: Order, given: forms.Given | None = None, problem: 
         if order.id
         else f"{PREFIX}/new/{order.kind.name}",
     )
+
+
+def _labels(action: Action) -> dict[str, str]:
+    """What a form calls its fields, by their names in it and in the body."""
+    return {name: one.title for one in action.fields for name in ((one.to or one.name).rpartition("/")[2], one.name)}
 
 
 def _other(one: Input, row: Row) -> Input:

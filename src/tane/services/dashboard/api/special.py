@@ -335,14 +335,26 @@ DOES: Mapping[str, Special] = {
 """By an action's ``special``."""
 
 
+SAID = {
+    "id": N_("ID"),
+    "name": N_("Name"),
+    "access": N_("Access key"),
+    "secret": N_("Secret"),
+    "auth_key": N_("Key"),
+    "token": N_("Token"),
+    "expires_at": N_("Expires"),
+}
+"""What is shown once, by its name in the answer."""
+
+
 def secret(visit: Visit, order: Order, answer: Any) -> Response:
     """What the API says once: shown, and kept nowhere."""
     document = next(iter(answer.values())) if isinstance(answer, dict) and len(answer) == 1 else answer
     shown = ("id", "name", "access", "secret", "auth_key", "token", "expires_at")
-    values = [(name, str(document[name])) for name in shown if document.get(name)]
+    values = [(SAID.get(name, name), str(document[name])) for name in shown if document.get(name)]
     if order.action.special == "passcode":
         name = quote(f"Tane:{visit.ctx.user_name}", safe="")
-        values = [("secret", document["blob"]), ("otpauth", f"otpauth://totp/{name}?secret={document['blob']}")]
+        values = [(SAID["secret"], document["blob"]), ("otpauth", f"otpauth://totp/{name}?secret={document['blob']}")]
     clouds = _clouds(visit, document) if order.kind.name == "credentials" else ""
     note, file = visit.words(order.action.secret), "clouds.yaml" if clouds else ""
     return visit.page(
@@ -397,7 +409,7 @@ async def template(visit: Visit, stack_id: str, row: Row) -> Response:
         what=what,
         text=text,
         command=command,
-        curl=commands.curl(visit, call, None, places={"id": stack_id}),
+        curl=commands.curl(visit, TEMPLATE, None, places={"id": stack_id}),
     )
 
 

@@ -143,9 +143,9 @@ class Visit:
             return codec.parse(answer.body) if answer.body.startswith((b"{", b"[")) else None
         return None if answer.body is None else codec.parse(codec.encode(answer.body))
 
-    def refusal(self, error: ApiError) -> str:
-        """What an API said, in the visitor's language where its form is known."""
-        return sentence(self.words, error.message or error.title)
+    def refusal(self, error: ApiError, labels: Mapping[str, str] | None = None) -> str:
+        """What an API said, in the visitor's language where its form is known. ``labels``: of the form's fields."""
+        return sentence(self.words, error.message, labels) if error.message else self.words(error.title)
 
     def may(self, call: Call, key: str = "") -> bool:
         """Whether the visitor's role may make a call at all."""
@@ -336,7 +336,12 @@ def error_page(request: Request, error: ApiError, found: Visit | None = None) ->
     found = found or visit(request)
     headers = dict(error.headers)
     return found.page(
-        "error.html", error.status, headers, title=error.title, code=error.status, sentence=found.refusal(error)
+        "error.html",
+        error.status,
+        headers,
+        title=found.words(error.title),
+        code=error.status,
+        sentence=found.refusal(error),
     )
 
 

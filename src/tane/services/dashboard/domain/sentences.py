@@ -6,7 +6,7 @@ Their sentences are OpenStack's, in English; the most usual are known here by th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from tane.services.dashboard.domain.messages import DEFAULT, N_, Words
@@ -119,6 +119,37 @@ FIELDS = {
     "threshold": N_("Threshold"),
 }
 """What forms call a field that sentences name."""
+COUNTED = {
+    "instances": N_("Servers"),
+    "cores": N_("vCPUs"),
+    "ram": N_("Memory (MiB)"),
+    "volumes": N_("Volumes"),
+    "gigabytes": N_("Volume space (GiB)"),
+    "snapshots": N_("Snapshots"),
+    "backups": N_("Backups of volumes"),
+    "network": N_("Networks"),
+    "subnet": N_("Subnets"),
+    "port": N_("Ports"),
+    "router": N_("Routers"),
+    "floatingip": N_("Floating IPs"),
+    "security_group": N_("Security groups"),
+    "security_group_rule": N_("Rules"),
+}
+"""What quotas bind, by the names that sentences have."""
+TITLES = (
+    N_("Bad Request"),
+    N_("Unauthorized"),
+    N_("Forbidden"),
+    N_("Not Found"),
+    N_("Conflict"),
+    N_("Precondition Failed"),
+    N_("Request Entity Too Large"),
+    N_("Over Limit"),
+    N_("Internal Server Error"),
+    N_("Not Implemented"),
+    N_("Service Unavailable"),
+)
+"""Of errors, as HTTP calls them."""
 STATES = {
     "inside": N_("inside"),
     "outside": N_("outside"),
@@ -155,19 +186,33 @@ def values_in(parts: Sequence[str], text: str) -> dict[str, str] | None:
     return found
 
 
-def sentence(words: Words, text: str) -> str:
-    """What an API said, in the language of the page; as it came when it is of no form that is known."""
-    if words.language == DEFAULT or len(text) > LONGEST or "\n" in text:
+def sentence(words: Words, text: str, labels: Mapping[str, str] | None = None) -> str:
+    """What an API said, in the language of the page; as it came when it is of no form that is known.
+
+    ``labels``: what a form calls the fields that the sentence may name.
+    """
+    if (words.language == DEFAULT and not labels) or len(text) > LONGEST or "\n" in text:
         return text
     for form, parts in _split():
         values = values_in(parts, text)
         if values is not None:
-            if values.get("field") in FIELDS:
-                values["field"] = words(FIELDS[values["field"]])
+            if "field" in values:
+                values["field"] = _label(words, values["field"], labels or {})
+            if "why" in values:
+                values["why"] = sentence(words, values["why"], labels)
+            for name in {"what", "quota"} & set(values):
+                values[name] = words(COUNTED[values[name]]) if values[name] in COUNTED else values[name]
             for name in {"where", "state", "wanted"} & set(values):
                 values[name] = _state(words, values[name])
             return words(form, **values)
     return text
+
+
+def _label(words: Words, name: str, labels: Mapping[str, str]) -> str:
+    """A field by what its form calls it, of a path (``server.name``, ``/name``) by its end."""
+    end = re.split(r"[./]", name)[-1]
+    known = labels.get(name) or labels.get(end) or FIELDS.get(end)
+    return words(known) if known else name
 
 
 def _state(words: Words, text: str) -> str:

@@ -128,6 +128,23 @@ STATES = {
     "draining": N_("Its servers move away"),
     "lost": N_("Lost"),
     "hard_reboot": N_("Rebooting"),
+    "rebooting_hard": N_("Rebooting"),
+    "attached": N_("Attached"),
+    "detached": N_("Detached"),
+    "rebuilding": N_("Being rebuilt"),
+    "shelving": N_("Being shelved"),
+    "unshelving": N_("Being unshelved"),
+    "rescuing": N_("Being rescued"),
+    "unrescuing": N_("The rescue is being ended"),
+    "resize_prep": N_("Being resized"),
+    "resize_confirming": N_("The resize is being confirmed"),
+    "resize_reverting": N_("Being resized back"),
+    "image_snapshot": N_("An image of it is being made"),
+    "image_backup": N_("A backup of it is being made"),
+    "suspending": N_("Being suspended"),
+    "resuming": N_("Being resumed"),
+    "pausing": N_("Being paused"),
+    "unpausing": N_("Being resumed"),
 }
 """States in words; another is shown as the API says it."""
 GOOD = {
@@ -135,6 +152,7 @@ GOOD = {
     "active",
     "available",
     "in-use",
+    "attached",
     "up",
     "enabled",
     "create_complete",
@@ -180,6 +198,7 @@ QUIET = {
     "reverted",
     "rejected",
     "deactivated",
+    "detached",
 }
 WORDS = {
     "ingress": N_("Coming in"),
@@ -187,6 +206,10 @@ WORDS = {
     "private": N_("This project"),
     "shared": N_("Shared with chosen projects"),
     "public": N_("Everybody"),
+    "anti-affinity": N_("On different hosts"),
+    "affinity": N_("On the same host"),
+    "soft-anti-affinity": N_("On different hosts, if it can be"),
+    "soft-affinity": N_("On the same host, if it can be"),
     "low": N_("low"),
     "moderate": N_("moderate"),
     "critical": N_("critical"),
@@ -282,9 +305,11 @@ def cell(words: Words, column: Column, row: Row, names: Mapping[str, Mapping[str
         return Cell("–", "none")
     if kind.startswith("ref:"):
         return _reference(kind.removeprefix("ref:"), value, names, link)
-    if kind == "state":
+    if kind == "usable" and str(value).lower() == "active":
+        return Cell(words(N_("Usable")), "state", "good")
+    if kind in ("state", "usable"):
         return Cell(
-            words(STATES[str(value).lower()]) if str(value).lower() in STATES else str(value), kind, tone(str(value))
+            words(STATES[str(value).lower()]) if str(value).lower() in STATES else str(value), "state", tone(str(value))
         )
     if kind in SIZES:
         return Cell(size(float(value) * SIZES[kind])) if isinstance(value, int | float) else Cell(str(value)[:LONGEST])

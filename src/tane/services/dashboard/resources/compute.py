@@ -85,7 +85,7 @@ KINDS = (
         "server_groups",
         (
             Column("name", N_("Name"), "name"),
-            Column("policy", N_("Rule")),
+            Column("policy", N_("Rule"), "word"),
             Column("members", N_("Servers"), "ref:servers"),
         ),
         "compute GET /v2.1/os-server-groups/{id}",

@@ -61,7 +61,7 @@ def tags(kind: str, command: str) -> Action:
 UP = Field("admin_state_up", N_("Switched on"), "bool", default="=admin_state_up", option="--enable", off="--disable")
 NETWORK_COLUMNS = (
     Column("name", N_("Name"), "name"),
-    Column("status", N_("State"), "state"),
+    Column("status", N_("State"), "usable"),
     Column("subnets", N_("Subnets"), "ref:subnets"),
     Column("shared", N_("Shared"), "bool"),
     Column("router:external", N_("External"), "bool"),
@@ -252,7 +252,7 @@ KINDS = (
         "routers",
         (
             Column("name", N_("Name"), "name"),
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("external_gateway_info/network_id", N_("Outside"), "ref:networks"),
             Column("external_gateway_info/external_fixed_ips", N_("Address outside"), "fixed"),
         ),
@@ -263,7 +263,7 @@ KINDS = (
         command="openstack router list",
         empty=N_("No routers yet. A router connects networks, and them with the outside."),
         details=(
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("external_gateway_info/network_id", N_("Outside"), "ref:networks"),
             Column("external_gateway_info/external_fixed_ips", N_("Address outside"), "fixed"),
             Column("external_gateway_info/enable_snat", N_("SNAT"), "bool"),
@@ -372,7 +372,7 @@ KINDS = (
         "ports",
         (
             Column("name", N_("Name"), "name"),
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("fixed_ips", N_("Addresses"), "fixed"),
             Column("network_id", N_("Network"), "ref:networks"),
             Column("device_owner", N_("Used by")),
@@ -386,7 +386,7 @@ KINDS = (
         narrowed=("network_id", "device_id"),
         empty=N_("No ports yet. They come with servers and routers by themselves."),
         details=(
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("fixed_ips", N_("Addresses"), "fixed"),
             Column("network_id", N_("Network"), "ref:networks"),
             Column("mac_address", N_("MAC address"), "code"),
@@ -447,7 +447,7 @@ KINDS = (
         "floatingips",
         (
             Column("floating_ip_address", N_("Address"), "name"),
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("fixed_ip_address", N_("Leads to"), "code"),
             Column("port_id", N_("Port"), "ref:ports"),
             Column("floating_network_id", N_("Outside"), "ref:networks"),
@@ -460,7 +460,7 @@ KINDS = (
         command="openstack floating ip list",
         empty=N_("No floating IPs yet. With one a server is reached from the outside."),
         details=(
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("fixed_ip_address", N_("Leads to"), "code"),
             Column("port_id", N_("Port"), "ref:ports"),
             Column("router_id", N_("Router"), "ref:routers"),

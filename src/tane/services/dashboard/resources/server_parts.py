@@ -158,8 +158,8 @@ KINDS = (
         "migrations",
         (
             Column("status", N_("State"), "state"),
-            Column("source_compute", N_("From")),
-            Column("dest_compute", N_("To")),
+            Column("source_compute", N_("From host")),
+            Column("dest_compute", N_("To host")),
             Column("memory_total_bytes", N_("Memory"), "bytes"),
             Column("memory_remaining_bytes", N_("Memory to be sent"), "bytes"),
             Column("created_at", N_("Began"), "time"),

@@ -448,7 +448,7 @@ SERVER_ACTIONS = (
                 "state",
                 N_("State"),
                 "choice",
-                choices=(("active", "Active"), ("error", "Error")),
+                choices=(("active", N_("Active")), ("error", N_("Error"))),
                 required=True,
                 option="--state",
             ),
@@ -477,7 +477,7 @@ SERVER_COLUMNS = (
 SERVER_DETAILS = (
     Column("status", N_("State"), "state"),
     Column("fault/message", N_("Why"), "said"),
-    Column("OS-EXT-STS:task_state", N_("Task")),
+    Column("OS-EXT-STS:task_state", N_("Task"), "state"),
     Column("addresses", N_("Addresses"), "addresses"),
     Column("flavor/original_name", N_("Flavor")),
     Column("flavor/vcpus", N_("vCPUs")),

@@ -190,7 +190,7 @@ KINDS = (
         actions=(
             Action(
                 "check",
-                N_("Compare with the world"),
+                N_("Check its resources"),
                 f"orchestration POST {ONE}/actions",
                 "check",
                 quick=True,
@@ -201,7 +201,7 @@ KINDS = (
                 N_("Suspend"),
                 f"orchestration POST {ONE}/actions",
                 "suspend",
-                danger=True,
+                help=N_("Its servers and all else that can be are suspended until it is resumed."),
                 when=lambda row: not str(row.get("stack_status")).startswith("SUSPEND"),
                 command="openstack stack suspend {id}",
             ),

@@ -66,7 +66,7 @@ KINDS = (
         "images",
         (
             Column("name", N_("Name"), "name"),
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("visibility", N_("Seen by"), "word"),
             Column("disk_format", N_("Format")),
             Column("size", N_("Size"), "bytes"),
@@ -92,7 +92,7 @@ KINDS = (
         panels=(Panel("image-members", when=lambda row: row.get("visibility") == "shared"),),
         empty=N_("No images yet. Upload one to launch servers from it."),
         details=(
-            Column("status", N_("State"), "state"),
+            Column("status", N_("State"), "usable"),
             Column("visibility", N_("Seen by"), "word"),
             Column("disk_format", N_("Format")),
             Column("size", N_("Size"), "bytes"),

@@ -114,11 +114,12 @@
   show();
   function note(what, action, event) {
     const data = event.data || {};
-    if (told[0]?.id === event.resource_id && told[0].action === action) told.shift();
+    const again = told[0]?.id === event.resource_id && told[0].action === action;
+    if (again) told.shift();
     told.unshift({ id: event.resource_id, type: kinds[what], action, name: data.name || event.resource_id, state: data.status || data.state || "", at: event.at });
     told.length = Math.min(told.length, KEPT);
     try { sessionStorage.setItem(key, JSON.stringify(told)); } catch { /* full: only this page remembers */ }
-    if (drawer.hidden) counter.textContent = String(Number(counter.textContent || 0) + 1);
+    if (drawer.hidden && !again) counter.textContent = parseInt(counter.textContent || "0", 10) < 99 ? String(Number(counter.textContent) + 1) : "99+";
     show();
     soon("steps", steps);
   }
