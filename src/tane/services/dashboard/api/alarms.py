@@ -30,9 +30,9 @@ MOST_PARTS = 10
 
 async def send(visit: Visit, order: Order, given: Form) -> Response:
     """Make or change an alarm."""
-    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    fields = await visit.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
-    told = await visit.core.in_thread(document, visit, order.action, values, order.row)
+    told = await visit.in_thread(document, visit, order.action, values, order.row)
     made = await visit.ask(order.action.target, told, id=order.id or "-")
     done = "change" if order.id else "create"
     return visit.go(f"/alarms/{inside.part(str(made['alarm_id']))}", done=done)

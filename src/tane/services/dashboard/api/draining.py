@@ -53,10 +53,10 @@ async def drain(visit: Visit, order: Order, given: Form) -> Response:
 
     name = str(order.row["name"])
     waiting = {"source_compute": name, "status": "finished", "migration_type": "migration"}
-    moved = await visit.core.in_thread(_rows, visit, "migrations", waiting)
+    moved = await visit.in_thread(_rows, visit, "migrations", waiting)
     results = await _each(visit, [one for one in moved if one["source_compute"] == name], confirm)
     some, going = await _all_of(visit, name, move, MOVING)
-    return await visit.core.in_thread(_told, visit, order, results + some, going)
+    return await visit.in_thread(_told, visit, order, results + some, going)
 
 
 async def dead(visit: Visit, order: Order, given: Form) -> Response:
@@ -69,11 +69,11 @@ async def dead(visit: Visit, order: Order, given: Form) -> Response:
 
     name = str(order.row["name"])
     results, going = await _all_of(visit, name, evacuate, EVACUATED) if values.get("evacuate") else ([], [])
-    return await visit.core.in_thread(_told, visit, order, results, going)
+    return await visit.in_thread(_told, visit, order, results, going)
 
 
 async def _values(visit: Visit, order: Order, given: Form) -> Values:
-    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    fields = await visit.in_thread(forms.inputs, visit.core, order.action)
     return forms.values(fields, given.values)
 
 
@@ -88,7 +88,7 @@ async def _all_of(visit: Visit, host: str, do: Do, tasks: tuple[str, ...]) -> tu
     going: Results = []
     query = {"host": host}
     while sum(not problem for _, problem in results) < MOST:
-        found = await visit.core.in_thread(_rows, visit, "all-servers", query)
+        found = await visit.in_thread(_rows, visit, "all-servers", query)
         going += [(_label(row), _busy(visit, row, tasks)) for row in found if row.get(TASK)]
         left = MOST - sum(not problem for _, problem in results)
         results += await _each(visit, [row for row in found if not row.get(TASK)], do, left)

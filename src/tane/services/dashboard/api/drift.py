@@ -44,7 +44,7 @@ async def show(visit: Visit, stack_id: str, row: Row) -> Response:
     """Each resource compared with what the template set."""
     call = Call.of("orchestration GET /v1/{project}/stacks/{id:0}/{id:1}/drift")
     answer = await visit.ask(call, id=stack_id)
-    return await visit.core.in_thread(_page, visit, stack_id, row, answer["drift"])
+    return await visit.in_thread(_page, visit, stack_id, row, answer["drift"])
 
 
 def _page(visit: Visit, stack_id: str, row: Row, told: Mapping[str, Any]) -> Response:

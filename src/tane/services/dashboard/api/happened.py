@@ -57,7 +57,7 @@ async def show(visit: Visit) -> Response:
     newest = visit.cursor + 1
     before = min(whole(visit.request.param("before") or "") or newest, newest)
     found, reached = await _before(visit, before, asked, wanted)
-    return await visit.core.in_thread(_page, visit, found, reached, wanted, everything)
+    return await visit.in_thread(_page, visit, found, reached, wanted, everything)
 
 
 async def _before(visit: Visit, before: int, asked: dict[str, str], kind: str) -> tuple[list[Row], int]:

@@ -66,7 +66,7 @@ async def _containers(visit: Visit, problem: ApiError | None = None, name: str =
     following = rows[PAGE - 1]["name"] if len(rows) > PAGE else ""
     command = "openstack container list"
     block = terraform.written(terraform.made("containers", "create", terraform.Asked({}, {}, {})))
-    return await visit.core.in_thread(
+    return await visit.in_thread(
         visit.page,
         "containers.html",
         problem.status if problem else 200,
@@ -105,7 +105,7 @@ async def _objects(visit: Visit, name: str, before: str, problem: ApiError | Non
         query["version_marker"] = version[:100]
     rows = await _list(visit, name, **query)
     last = rows[PAGE - 1] if len(rows) > PAGE else {}
-    return await visit.core.in_thread(
+    return await visit.in_thread(
         visit.page,
         "objects.html",
         problem.status if problem else 200,
@@ -198,7 +198,7 @@ async def _change(visit: Visit, given: Form) -> Response:
         raise BadRequest(visit.words("A container has a name, without a slash."))
     names = given.values.get("name", [])[:MOST]
     if (what == "remove" or (what == "delete" and names)) and given.one("sure") != "yes":
-        return await visit.core.in_thread(_sure, visit, given)
+        return await visit.in_thread(_sure, visit, given)
     if what == "make":
         await ask(visit, "PUT", container)
     elif what == "remove":

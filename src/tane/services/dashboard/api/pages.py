@@ -307,30 +307,30 @@ def new(visit: Visit) -> Response:
 @waiting
 async def ask(visit: Visit) -> Response:
     """The form of an action; or a page of its own making, which may wait."""
-    making, core = special.PAGES.get((visit.request.path["kind"], visit.request.path["action"])), visit.core
+    making = special.PAGES.get((visit.request.path["kind"], visit.request.path["action"]))
     if making is not None:
-        return await making(visit, *await core.in_thread(_one, visit, kind_of(visit)))
-    return await core.in_thread(lambda: form(visit, _order(visit)))
+        return await making(visit, *await visit.in_thread(_one, visit, kind_of(visit)))
+    return await visit.in_thread(lambda: form(visit, _order(visit)))
 
 
 @waiting
 async def act(visit: Visit) -> Response:
     """Do it."""
-    given, core = await read(visit.request, kept.into(kept.action_of(visit.request))), visit.core
+    given = await read(visit.request, kept.into(kept.action_of(visit.request)))
     try:
         check_form(visit, given.values)
     except Elsewhere as error:
-        return await core.in_thread(_elsewhere, visit, given, error)
+        return await visit.in_thread(_elsewhere, visit, given, error)
     answering = special.ANSWERS.get((visit.request.path.get("kind", ""), visit.request.path.get("action", "")))
     if answering is not None:
         try:
-            return await answering(visit, *await core.in_thread(_one, visit, kind_of(visit)))
+            return await answering(visit, *await visit.in_thread(_one, visit, kind_of(visit)))
         except ApiError as error:
             # A script reads it, and shows the sentence.
-            told = {"error": {"message": await core.in_thread(visit.refusal, error)}}
+            told = {"error": {"message": await visit.in_thread(visit.refusal, error)}}
             return Response(codec.encode(told), error.status, SAFE, "application/json")
     if given.one("show") in ("command", "found") or _finding(given.values):
-        return await core.in_thread(lambda: form(visit, _order(visit), given.values))
+        return await visit.in_thread(lambda: form(visit, _order(visit), given.values))
     if _action_of(visit).special in special.AGAIN or given.one("show") == "plan":
         return await _act(visit, given)
     return await once(visit, given, lambda: _act(visit, given))
@@ -346,24 +346,24 @@ def _elsewhere(visit: Visit, given: Form, error: Elsewhere) -> Response:
 
 async def _act(visit: Visit, given: Form) -> Response:
     core = visit.core
-    order = await core.in_thread(_order, visit)
+    order = await visit.in_thread(_order, visit)
     doing = "plan" if given.one("show") == "plan" and order.action.planned else order.action.special
     if doing:
         try:
             return await special.DOES[doing](visit, order, given)
         except ApiError as error:
-            return await core.in_thread(form, visit, order, given.values, error)
+            return await visit.in_thread(form, visit, order, given.values, error)
     action = order.action
     try:
         special.check(visit, order, given)
-        fields = await core.in_thread(forms.inputs, core, action)
+        fields = await visit.in_thread(forms.inputs, core, action)
         values = forms.values(fields, given.values)
-        known = await core.in_thread(undoing.before, visit, order, given.values, fields, values)
+        known = await visit.in_thread(undoing.before, visit, order, given.values, fields, values)
         answer = await perform(visit, action, order.id, order.row, values)
     except ApiError as error:
-        return await core.in_thread(form, visit, order, given.values, error)
+        return await visit.in_thread(form, visit, order, given.values, error)
     if action.secret:
-        return await core.in_thread(special.secret, visit, order, answer)
+        return await visit.in_thread(special.secret, visit, order, answer)
     return done(visit, order, answer, values, undoing.remember(visit, order, replace(known, answer=answer)))
 
 
@@ -403,26 +403,26 @@ async def bulk(visit: Visit) -> Response:
 
 
 async def _bulk(visit: Visit, given: Form) -> Response:
-    kind, core = kind_of(visit), visit.core
+    kind = kind_of(visit)
     action = kind.action(given.one("action"))
     if action is None or not action.bulk or action.fields:
         raise missing(visit)
     ids = list(dict.fromkeys(given.values.get("id", ())))[:MOST_AT_ONCE]
     sure = given.one("sure") == "yes"
     if action.danger and ids and not sure:
-        return await core.in_thread(_sure, visit, kind, action, ids)
+        return await visit.in_thread(_sure, visit, kind, action, ids)
     inner, results, dones = visit.request.param("in") or "", [], []
     for resource_id in ids:
         try:
-            known = await core.in_thread(_known, visit, kind, action, resource_id)
+            known = await visit.in_thread(_known, visit, kind, action, resource_id)
             answer = await perform(visit, action, resource_id, known.row, {})
             dones.append(replace(known, answer=answer))
             results.append((resource_id, ""))
         except ApiError as error:
             results.append((resource_id, visit.refusal(error)))
-    undo = await core.in_thread(undoing.remember_all, visit, action, dones)
+    undo = await visit.in_thread(undoing.remember_all, visit, action, dones)
     if any(problem for _, problem in results):
-        return await core.in_thread(_report, visit, kind, action, results, undo.get("undo", ""))
+        return await visit.in_thread(_report, visit, kind, action, results, undo.get("undo", ""))
     if kind.inner and inner:
         return visit.go(f"/{kind.gone_to or kind.name}/{inside.part(inner)}", **undo)
     return visit.go(f"/{kind.name}", done=action.name, **undo)

@@ -59,7 +59,7 @@ class Step(NamedTuple):
 
 async def show(visit: Visit, order: Order, given: Form) -> Response:
     """The plan of an update, with the button that does it."""
-    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    fields = await visit.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
     return await visit.in_thread(lambda: _page(visit, order, values, given))
 

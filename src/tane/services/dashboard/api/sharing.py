@@ -58,7 +58,7 @@ async def share(visit: Visit, given: Form) -> Response:
         path = f"/v1/{account}/{quote(container, safe='')}/{quote(name)}"
         query = urlencode({"temp_url_sig": signed, "temp_url_expires": until})
         links.append((name, f"{visit.request.base_url}{path}?{query}"))
-    return await visit.core.in_thread(
+    return await visit.in_thread(
         visit.page,
         "links.html",
         container=container,

@@ -57,7 +57,7 @@ async def console(visit: Visit, order: Order, given: Form) -> Response:
 
 async def serial(visit: Visit, server_id: str, row: Row) -> Response:
     """A terminal on a server's serial console; its script asks for what it connects to."""
-    return await visit.core.in_thread(
+    return await visit.in_thread(
         visit.page,
         "serial.html",
         kind=_kind("servers"),
@@ -88,7 +88,7 @@ async def launch(visit: Visit, order: Order, given: Form) -> Response:
 
 async def keypair(visit: Visit, order: Order, given: Form) -> Response:
     """Import a key, or make one: then the page shows the private key, to copy or to keep as a file, once."""
-    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    fields = await visit.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
     answer = await visit.ask(
         order.action.target, {"keypair": values}, spoken="2.91" if "public_key" not in values else None
@@ -96,7 +96,7 @@ async def keypair(visit: Visit, order: Order, given: Form) -> Response:
     key = answer["keypair"].get("private_key")
     if key is None:
         return visit.go("/keypairs", done="create")
-    return await visit.core.in_thread(_private_key, visit, order, str(values["name"]), key)
+    return await visit.in_thread(_private_key, visit, order, str(values["name"]), key)
 
 
 def _private_key(visit: Visit, order: Order, name: str, key: str) -> Response:
@@ -117,7 +117,7 @@ def _private_key(visit: Visit, order: Order, name: str, key: str) -> Response:
 
 async def network(visit: Visit, order: Order, given: Form) -> Response:
     """A network, with a subnet and a way out. When a later call is refused, what was made before it goes again."""
-    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    fields = await visit.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
     made = (await visit.ask(order.action.target, body(visit, order.action, values, {})))["network"]["id"]
     try:
@@ -138,7 +138,7 @@ async def network(visit: Visit, order: Order, given: Form) -> Response:
 
 async def upload(visit: Visit, order: Order, given: Form) -> Response:
     """A new image, from a file, which is passed on as it comes, or from an address."""
-    fields = await visit.core.in_thread(forms.inputs, visit.core, order.action)
+    fields = await visit.in_thread(forms.inputs, visit.core, order.action)
     values = forms.values(fields, given.values)
     address = values.get("url")
     if given.file is None and not address:
@@ -181,7 +181,7 @@ async def download(visit: Visit, order: Order, given: Form) -> Response:
 async def made_secret(visit: Visit, order: Order, given: Form) -> Response:
     """A key of EC2, or the seed of passcodes, which is made here and known to the cloud and who sees this page."""
     answer = await visit.ask(order.action.target, body(visit, order.action, {}, {}))
-    return await visit.core.in_thread(secret, visit, order, answer)
+    return await visit.in_thread(secret, visit, order, answer)
 
 
 async def alarm(visit: Visit, order: Order, given: Form) -> Response:
@@ -379,7 +379,7 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
     answer = await visit.ask(call, wanted, id=server_id)
     command = forms.line(["openstack console log show", forms.operand(server_id)])
     text, label = str(answer.get("output") or ""), str(row.get("name", ""))
-    return await visit.core.in_thread(
+    return await visit.in_thread(
         visit.page,
         "text.html",
         kind=_kind("servers"),
@@ -397,10 +397,10 @@ async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     from tane.services.dashboard.api import commands
 
     answer = await visit.ask(TEMPLATE, id=stack_id)
-    text = await visit.core.in_thread(_written, answer)
+    text = await visit.in_thread(_written, answer)
     command = forms.line(["openstack stack template show", forms.operand(stack_id.rpartition(":")[2])])
     label, what = str(row.get("stack_name", "")), visit.words("Template")
-    return await visit.core.in_thread(
+    return await visit.in_thread(
         visit.page,
         "text.html",
         kind=_kind("stacks"),

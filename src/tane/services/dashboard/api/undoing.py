@@ -187,7 +187,7 @@ async def _undo(visit: Visit, given: Form) -> Response:
         # What went back is done; the rest may be tried again.
         memory[name] = replace(kept, steps=[step for step, _ in left])
         if len(kept.steps) > 1:
-            return await core.in_thread(_report, visit, kept, left, name)
+            return await visit.in_thread(_report, visit, kept, left, name)
         if isinstance(left[0][1], NotYet):
             return _after(visit, kept.steps, undo=name, early="1")
         raise left[0][1]
@@ -220,8 +220,8 @@ async def _take_back(visit: Visit, step: Step) -> None:
     """:raises NotYet: it is not over. :raises Conflict: somebody has changed it since."""
     kind, core = KINDS[step.kind], visit.core
     action = _action(kind, step)
-    row = await core.in_thread(_row, visit, kind, action, step)
-    fields = await core.in_thread(forms.inputs, core, action)
+    row = await visit.in_thread(_row, visit, kind, action, step)
+    fields = await visit.in_thread(forms.inputs, core, action)
     values = forms.values(fields, step.given)
     sent = special.sent(visit, action, values, row, step.id, step.inner)
     await visit.ask(action.target, sent.body, action.spoken, **sent.places)

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
@@ -26,6 +26,8 @@ from tane.web.context import Context
 from tane.web.errors import ApiError, Busy, Conflict, Forbidden, NotFound, Unauthorized
 from tane.web.request import Request, Response
 
+P = ParamSpec("P")
+T = TypeVar("T")
 log = structlog.get_logger()
 HTML = "text/html; charset=utf-8"
 PREFIX = "/dashboard"
@@ -122,13 +124,13 @@ class Visit:
             self.core, self.ctx, call.service, call.method, path, body, query=query, spoken=spoken, long=long
         )
 
-    async def in_thread(self, function: Callable[[], Response]) -> Response:
-        """A page that is made in a thread; in one for what takes long, when it turns out to."""
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+        """What asks the API, or makes a page, in a thread; in one for what takes long, when it turns out to."""
         try:
-            return await self.core.in_thread(function)
+            return await self.core.in_thread(function, *args, **more)
         except TakesLong:
             self.request.may_take_long = True
-            return await self.core.in_long_thread(self.ctx.project_id, function)
+            return await self.core.in_long_thread(self.ctx.project_id, function, *args, **more)
 
     async def ask(self, call: Call, body: Any = None, spoken: str | None = None, query: Any = (), **places: str) -> Any:
         """The same on the event loop, for every call that answers with a document: also one that waits, or hashes."""
