@@ -379,17 +379,9 @@ async def log(visit: Visit, server_id: str, row: Row) -> Response:
     answer = await visit.ask(call, wanted, id=server_id)
     command = forms.line(["openstack console log show", forms.operand(server_id)])
     text, label = str(answer.get("output") or ""), str(row.get("name", ""))
-    return await visit.in_thread(
-        visit.page,
-        "text.html",
-        kind=_kind("servers"),
-        id=server_id,
-        label=label,
-        what=visit.words("Log"),
-        text=text,
-        command=command,
-        curl=commands.curl(visit, call, wanted, places={"id": server_id}),
-    )
+    curl = commands.curl(visit, call, wanted, places={"id": server_id})
+    told: dict[str, Any] = {"label": label, "what": visit.words("Log"), "text": text, "command": command, "curl": curl}
+    return await visit.in_thread(visit.page, "text.html", kind=_kind("servers"), id=server_id, **told)
 
 
 async def template(visit: Visit, stack_id: str, row: Row) -> Response:
@@ -399,18 +391,15 @@ async def template(visit: Visit, stack_id: str, row: Row) -> Response:
     answer = await visit.ask(TEMPLATE, id=stack_id)
     text = await visit.in_thread(_written, answer)
     command = forms.line(["openstack stack template show", forms.operand(stack_id.rpartition(":")[2])])
-    label, what = str(row.get("stack_name", "")), visit.words("Template")
-    return await visit.in_thread(
-        visit.page,
-        "text.html",
-        kind=_kind("stacks"),
-        id=stack_id,
-        label=label,
-        what=what,
-        text=text,
-        command=command,
-        curl=commands.curl(visit, TEMPLATE, None, places={"id": stack_id}),
-    )
+    label, curl = str(row.get("stack_name", "")), commands.curl(visit, TEMPLATE, None, places={"id": stack_id})
+    told: dict[str, Any] = {
+        "label": label,
+        "what": visit.words("Template"),
+        "text": text,
+        "command": command,
+        "curl": curl,
+    }
+    return await visit.in_thread(visit.page, "text.html", kind=_kind("stacks"), id=stack_id, **told)
 
 
 async def drift(visit: Visit, stack_id: str, row: Row) -> Response:

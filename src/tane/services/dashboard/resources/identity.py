@@ -8,6 +8,7 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import replacing
 
 SECTION = N_("Administration")
 ENABLED = Field("enabled", N_("Enabled"), "bool", default="=enabled", option="--enable", off="--disable")
@@ -190,22 +191,10 @@ KINDS = (
         panels=(Panel("assignments", {"scope.project.id": "{id}"}),),
         actions=(
             *roles("/v3/projects/{id}", "--project {id}"),
-            Action(
-                "tags",
-                N_("Tags"),
+            replacing.tags(
                 "identity PUT /v3/projects/{id}/tags",
-                fields=(
-                    Field(
-                        "tags",
-                        N_("Tags"),
-                        "list",
-                        default="=tags",
-                        option="--tag",
-                        unset="openstack project set {id} --remove-tag",
-                    ),
-                ),
-                build=lambda values, row: {"tags": values.get("tags", [])},
-                command="openstack project set {id}",
+                "openstack project set {id}",
+                "openstack project set {id} --remove-tag",
             ),
             *(
                 Action(

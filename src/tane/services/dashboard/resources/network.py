@@ -6,6 +6,7 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import replacing
 from tane.services.dashboard.resources.network_words import place, pools, version, way, whole
 
 N = "/v2.0"
@@ -48,14 +49,7 @@ def edit(kind: str, key: str, command: str, *more: Field) -> Action:
 
 
 def tags(kind: str, command: str) -> Action:
-    return Action(
-        "tags",
-        N_("Tags"),
-        f"network PUT {N}/{kind}/{{id}}/tags",
-        fields=(Field("tags", N_("Tags"), "list", default="=tags", option="--tag"),),
-        build=lambda values, row: {"tags": values.get("tags", [])},
-        command=command,
-    )
+    return replacing.tags(f"network PUT {N}/{kind}/{{id}}/tags", command)
 
 
 UP = Field("admin_state_up", N_("Switched on"), "bool", default="=admin_state_up", option="--enable", off="--disable")

@@ -20,6 +20,7 @@ from tane.services.dashboard.domain.describing import (
 )
 from tane.services.dashboard.domain.forms import option
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import replacing
 
 ACT = "compute POST /v2.1/servers/{id}/action"
 ON, OFF = states("ACTIVE"), states("SHUTOFF")
@@ -370,39 +371,13 @@ SERVER_ACTIONS = (
         ),
         command="openstack server set {id}",
     ),
-    Action(
-        "tags",
-        N_("Tags"),
-        "compute PUT /v2.1/servers/{id}/tags",
-        fields=(
-            Field(
-                "tags",
-                N_("Tags"),
-                "list",
-                default="=tags",
-                option="--tag",
-                unset="openstack server unset {id} --tag",
-            ),
-        ),
-        build=lambda values, row: {"tags": values.get("tags", [])},
-        command="openstack server set {id}",
+    replacing.tags(
+        "compute PUT /v2.1/servers/{id}/tags", "openstack server set {id}", "openstack server unset {id} --tag"
     ),
-    Action(
-        "metadata",
-        N_("Metadata"),
+    replacing.metadata(
         "compute PUT /v2.1/servers/{id}/metadata",
-        fields=(
-            Field(
-                "metadata",
-                N_("Metadata"),
-                "pairs",
-                default="=metadata",
-                option="--property",
-                unset="openstack server unset {id} --property",
-            ),
-        ),
-        build=lambda values, row: {"metadata": values.get("metadata", {})},
-        command="openstack server set {id}",
+        "openstack server set {id}",
+        "openstack server unset {id} --property",
     ),
     act(
         "add-group",

@@ -6,6 +6,7 @@ from typing import Any
 
 from tane.services.dashboard.domain.describing import Action, Column, Field, Kind, Panel, Row, Values, boots, states
 from tane.services.dashboard.domain.messages import N_
+from tane.services.dashboard.resources import replacing
 from tane.services.dashboard.resources.backups import NAMED, OF_VOLUME, forced
 
 V = "/v3/{project}"
@@ -406,22 +407,10 @@ KINDS = (
                 ),
                 command="openstack volume set {id}",
             ),
-            Action(
-                "metadata",
-                N_("Metadata"),
+            replacing.metadata(
                 f"volume PUT {V}/volumes/{{id}}/metadata",
-                fields=(
-                    Field(
-                        "metadata",
-                        N_("Metadata"),
-                        "pairs",
-                        default="=metadata",
-                        option="--property",
-                        apart=("readonly", "attached_mode"),
-                    ),
-                ),
-                build=lambda values, row: {"metadata": values.get("metadata", {})},
-                command="openstack volume set --no-property {id}",
+                "openstack volume set --no-property {id}",
+                apart=("readonly", "attached_mode"),
             ),
             Action(
                 "read-only",
