@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from typing import Any
 
@@ -164,3 +165,62 @@ def test_services_are_asked_once_of_what_many_servers_name_and_of_one_that_is_sh
     count.clear()
     told = garden.mia.get(path(garden.mia, shown, "/resources/s0")).json()["resource"]
     assert told["attributes"]["first_address"] and count["compute servers"] == 1
+
+
+def test_a_new_flavor_resizes_the_server_and_the_preview_says_so(garden: Garden) -> None:
+    larger = make_flavor(garden.cloud.admin, "large", ram=1024)
+    garden.become(hot({**A, "s": garden.server([IN_A])}))
+    server = garden.ids()["s"]
+    template = hot({**A, "s": garden.server([IN_A], flavor="large")})
+    told = garden.mia.put(path(garden.mia, garden.made, "/preview"), {"template": template}, 200).json()
+    assert [one["resource_name"] for one in told["resource_changes"]["updated"]] == ["s"]
+    garden.become(template)
+    shown = garden.mia.get(f"/compute/v2.1/servers/{server}").json()["server"]
+    assert garden.ids()["s"] == server
+    assert (shown["status"], shown["flavor"]["id"]) == ("ACTIVE", larger)
+
+
+def test_a_roll_back_takes_the_flavor_back(garden: Garden) -> None:
+    make_flavor(garden.cloud.admin, "large", ram=1024)
+    garden.become(hot({**A, "s": garden.server([IN_A])}))
+    server = garden.ids()["s"]
+    bad = {**res("OS::Heat::TestResource", fail=True), "depends_on": "s"}
+    template = hot({**A, "s": garden.server([IN_A], flavor="large"), "bad": bad})
+    made = update(garden.cloud, garden.mia, garden.made, template, disable_rollback=False)
+    shown = garden.mia.get(f"/compute/v2.1/servers/{server}").json()["server"]
+    assert made["stack_status"] == "ROLLBACK_COMPLETE"
+    assert (garden.ids()["s"], shown["status"], shown["flavor"]["id"]) == (server, "ACTIVE", garden.flavor)
+
+
+def test_a_flavor_for_which_no_host_has_room_fails_the_update_and_leaves_the_server(garden: Garden) -> None:
+    make_flavor(garden.cloud.admin, "huge", ram=1 << 30)
+    garden.become(hot({**A, "s": garden.server([IN_A])}))
+    server = garden.ids()["s"]
+    made = update(garden.cloud, garden.mia, garden.made, hot({**A, "s": garden.server([IN_A], flavor="huge")}))
+    assert made["stack_status"] == "UPDATE_FAILED" and garden.ids()["s"] == server
+    assert garden.mia.get(f"/compute/v2.1/servers/{server}").json()["server"]["status"] == "ACTIVE"
+    garden.become(hot({**A, "s": garden.server([IN_A])}))
+    assert garden.ids()["s"] == server
+
+
+@pytest.mark.parametrize(("policy", "stays", "data"), [("REPLACE", False, "b"), ("IGNORE", True, "a")])
+def test_user_data_that_change_do_what_the_policy_says(garden: Garden, policy: str, stays: bool, data: str) -> None:
+    garden.become(hot({**A, "s": garden.server([IN_A], user_data="a", user_data_format="RAW")}))
+    server = garden.ids()["s"]
+    more = {"user_data": "b", "user_data_format": "RAW", "user_data_update_policy": policy}
+    garden.become(hot({**A, "s": garden.server([IN_A], **more)}))
+    assert (garden.ids()["s"] == server) is stays and user_data(garden) == data
+
+
+def test_user_data_are_rebuilt_into_the_server_where_that_is_the_policy(garden: Garden) -> None:
+    garden.become(hot({**A, "s": garden.server([IN_A], user_data="a", user_data_format="RAW")}))
+    server = garden.ids()["s"]
+    more = {"user_data": "b", "user_data_format": "RAW", "user_data_update_policy": "REBUILD"}
+    garden.become(hot({**A, "s": garden.server([IN_A], **more)}))
+    assert garden.ids()["s"] == server and user_data(garden) == "b"
+
+
+def user_data(garden: Garden) -> str:
+    headers = {"OpenStack-API-Version": "compute 2.90"}
+    shown = garden.cloud.admin.get(f"/compute/v2.1/servers/{garden.ids()['s']}", headers=headers).json()["server"]
+    return base64.b64decode(shown["OS-EXT-SRV-ATTR:user_data"]).decode()

@@ -86,10 +86,9 @@ class World:
         path.write_bytes(b"an image")
         await images.store_file(self.core, image_id, path)
         size = {"ram": 64, "vcpus": 1, "disk": 1, "ephemeral": 0, "swap": 0}
-        flavors.create(
-            self.core,
-            {"id": "tiny", "name": "tiny", **size, "rxtx_factor": 1.0, "is_public": True, "description": None},
-        )
+        for name in ("tiny", "small"):
+            kind = {"rxtx_factor": 1.0, "is_public": True, "description": None}
+            flavors.create(self.core, {"id": name, "name": name, **size, **kind})
 
     def servers(self) -> list[str]:
         listed = inside.call(self.core, self.ctx, "compute", "GET", "/v2.1/servers")["servers"]
@@ -252,6 +251,59 @@ def somebody_has(world: World) -> None:
     assert set(world.servers()) <= {row.physical_id for row in world.rows()}
 
 
+def plain_server(flavor: str) -> Source:
+    server = {"image": "disk", "flavor": flavor, "networks": [{"allocate_network": "none"}]}
+    return source(web={"type": "OS::Nova::Server", "properties": server})
+
+
+async def with_server(world: World) -> None:
+    await world.garden()
+    world.create(plain_server("tiny"))
+    await world.settle()
+    assert world.row().status == "COMPLETE", world.row().reason
+    [world.first] = world.servers()
+
+
+async def resize(world: World) -> None:
+    await with_server(world)
+    world.update(plain_server("small"))
+
+
+async def suspend(world: World) -> None:
+    await with_server(world)
+    stacks.turn(world.core, world.ctx, world.stack_id, "rose", "SUSPEND")
+
+
+def shown(world: World) -> tuple[str, str]:
+    """The status of the server, which is the one that was there before, and its flavor."""
+    assert world.servers() == [world.first]
+    path = f"/v2.1/servers/{world.first}"
+    found = inside.call(world.core, world.ctx, "compute", "GET", path, spoken="2.90")["server"]
+    return found["status"], found["flavor"]["original_name"]
+
+
+def resized(world: World) -> None:
+    complete("web")(world)
+    assert shown(world) == ("ACTIVE", "small")
+
+
+def resized_or_told(world: World) -> None:
+    """The server is there as it was or as it was to be, with no decision left to a user."""
+    ended(world)
+    status, flavor = shown(world)
+    assert status == "ACTIVE" and flavor in ("tiny", "small")
+
+
+def suspended(world: World) -> None:
+    complete("web")(world)
+    assert shown(world) == ("SUSPENDED", "tiny")
+
+
+def suspended_or_told(world: World) -> None:
+    ended(world)
+    assert shown(world)[0] in ("ACTIVE", "SUSPENDED")
+
+
 async def take_out(world: World) -> None:
     await made(world)
     world.update(source(net=NET))
@@ -318,6 +370,8 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
     "replace by a new one": ("create_resource", replace, complete("net", "disk"), ended),
     "replace a server": ("create_resource", replace_server, handed_on, one_has_all),
     "move a volume": ("update_resource", replace_server, handed_on, somebody_has),
+    "resize a server": ("update_resource", resize, resized, resized_or_told),
+    "suspend a server": ("turn_resource", suspend, suspended, suspended_or_told),
     "take out": ("delete_resource", take_out, complete("net"), ended),
     "delete": ("delete_resource", delete, gone, gone_or_told),
     "check": ("turn_resource", check, complete("net", "disk"), ended),
@@ -331,7 +385,7 @@ CASES: dict[str, tuple[str, Prepare, Check, Check]] = {
 
 
 CONTAINERS = ("create a container", "delete a container")
-SERVERS = ("replace a server", "move a volume")
+SERVERS = ("replace a server", "move a volume", "resize a server", "suspend a server")
 BY_NIGHT = (*CONTAINERS, *SERVERS, "snapshot", "restore", "delete a snapshot", "delete with snapshots")
 """What waits for hosts at length."""
 

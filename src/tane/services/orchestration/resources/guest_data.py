@@ -6,6 +6,7 @@ files in ``/var/lib/heat-cfntools`` are those that os-collect-config and heat-cf
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,14 @@ def introduce(hand: Hand) -> None:
         hand.keep(told_at=secrets.token_urlsafe(32))
     if transport != TEMP_URL and hand.row.data.get("told_at"):
         hand.keep(told_at=None)
+
+
+def encoded(hand: Hand) -> str:
+    """The user data of a server in Base64, as the API has it; nothing where there are none."""
+    if hand.properties.get("user_data_format") == SOFTWARE:
+        introduce(hand)
+    text = user_data(hand, str(hand.properties.get("user_data") or ""))
+    return base64.b64encode(text.encode()).decode() if text else ""
 
 
 def os_collect_config(hand: Hand, transport: str | None, first: Sequence[str] = ("ec2",)) -> dict[str, Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tane.services.orchestration.resources import guest_data, handing_over, server_shown
-from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Replace, Wait
-from tane.services.orchestration.resources.comparing import Difference, missing, same
+from tane.services.orchestration.resources import (
+    guest_data,
+    handing_over,
+    server_changes,
+    server_networks,
+    server_shown,
+)
+from tane.services.orchestration.resources.base import BROUGHT, Failed, Kind, Wait
+from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import (
     flag,
-    formed,
     listing,
     mapping,
     names,
@@ -23,6 +27,7 @@ from tane.services.orchestration.resources.declaring import (
     text,
 )
 from tane.services.orchestration.resources.neutron import of_network, of_type, without_none
+from tane.services.orchestration.resources.server_shown import SERVERS, SPOKEN
 from tane.services.orchestration.template.constraints import Length
 from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 from tane.web.inside import part
@@ -31,8 +36,6 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
-SERVERS = "/v2.1/servers"
-SPOKEN = "2.90"
 LOST = ("ERROR", "DELETED", "SOFT_DELETED")
 """What Heat replaces when an update has failed."""
 STANDING = ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED")
@@ -58,27 +61,6 @@ DEVICE = {
         "The format of the local ephemeral block device.", "ext2", "ext3", "ext4", "xfs", "ntfs"
     ),
 }
-NETWORK = {
-    "network": names("neutron.network", "Name or ID of network to create a port on."),
-    "uuid": names("neutron.network", "Use property network."),
-    "port": names("neutron.port", "ID of an existing port to associate with this server."),
-    "fixed_ip": formed("ip_addr", "Fixed IP address to specify for the port created on the requested network."),
-    "subnet": names("neutron.subnet", "Subnet in which to allocate the IP address for port."),
-    "allocate_network": one_of("Whether the server gets a network of its own, or none.", "none", "auto"),
-    "tag": text("Port tag."),
-}
-
-
-AUTO: dict[str, Any] = {"allocate_network": "auto"}
-"""What a server without a list has: a port at the one network that there is."""
-
-
-class Port(msgspec.Struct):
-    """A port at a server: which entry of its networks it stands for, and whether it goes with the server."""
-
-    id: str
-    of: dict[str, Any] = {}
-    own: bool = False
 
 
 class Server(Kind):
@@ -93,11 +75,13 @@ class Server(Kind):
         "name": text("Server name.", update="in_place"),
         "image": names("glance.image", "The ID or name of the image to boot with.", update="in_place"),
         "block_device_mapping_v2": listing("Block device mappings v2 for this server.", DEVICE),
-        "flavor": names("nova.flavor", "The ID or name of the flavor to boot onto.", required=True),
+        "flavor": names("nova.flavor", "The ID or name of the flavor to boot onto.", required=True, update="in_place"),
         "key_name": names("nova.keypair", "Name of keypair to inject into the server."),
         "availability_zone": text("Name of the availability zone for server placement."),
         "security_groups": listing("List of security group names or IDs.", default=[]),
-        "networks": listing("An ordered list of nics to be added to this server.", NETWORK, update="in_place"),
+        "networks": listing(
+            "An ordered list of nics to be added to this server.", server_networks.NETWORK, update="in_place"
+        ),
         "scheduler_hints": mapping("Arbitrary key-value pairs specified by the client to help boot a server."),
         "metadata": mapping("Arbitrary key/value metadata to store for this server.", default={}, update="in_place"),
         "user_data_format": one_of(
@@ -105,8 +89,13 @@ class Server(Kind):
             *guest_data.FORMATS,
             default=guest_data.FORMATS[0],
         ),
-        "user_data": text("User data script to be executed by cloud-init.", default=""),
-        "user_data_update_policy": one_of("Policy on how to apply a user_data update.", "REPLACE", default="REPLACE"),
+        "user_data": text("User data script to be executed by cloud-init.", default="", update="in_place"),
+        "user_data_update_policy": one_of(
+            "Policy on how to apply a user_data update.",
+            *("REPLACE", "IGNORE", "REBUILD"),
+            default="REPLACE",
+            update="in_place",
+        ),
         "flavor_update_policy": one_of(
             "Policy on how to apply a flavor update.", "RESIZE", "REPLACE", default="RESIZE", update="in_place"
         ),
@@ -182,8 +171,8 @@ class Server(Kind):
             "name": given.get("name") or hand.physical_name(),
             "flavorRef": hand.lookup("nova.flavor", given["flavor"]),
             "metadata": metadata_of(given.get("metadata") or {}),
-            "networks": self._networks(hand),
-            "user_data": self._user_data(hand),
+            "networks": server_networks.wanted(hand),
+            "user_data": guest_data.encoded(hand),
             "security_groups": [{"name": str(one)} for one in given.get("security_groups") or []],
             "block_device_mapping_v2": [self._device(hand, one) for one in given.get("block_device_mapping_v2") or []],
             "OS-DCF:diskConfig": given.get("diskConfig"),
@@ -200,45 +189,6 @@ class Server(Kind):
         if given.get("scheduler_hints"):
             whole["os:scheduler_hints"] = given["scheduler_hints"]
         return str(hand.call("compute", "POST", SERVERS, whole, spoken=SPOKEN)["server"]["id"])
-
-    def _networks(self, hand: Hand) -> Any:
-        listed = entries(hand.properties)
-        return "auto" if listed == [AUTO] else [self._network(hand, one) for one in listed] or "none"
-
-    def _network(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {"tag": one.get("tag")}
-        if one.get("port"):
-            found["port"] = hand.lookup("neutron.port", one["port"])
-        elif one.get("subnet"):
-            found["port"] = self._own_port(hand, one)
-        else:
-            found["uuid"] = hand.lookup("neutron.network", one.get("network") or one["uuid"])
-            found["fixed_ip"] = one.get("fixed_ip")
-        return {key: value for key, value in found.items() if value}
-
-    def _own_port(self, hand: Hand, one: Mapping[str, Any]) -> str:
-        """A port in a subnet, which goes with the server."""
-        subnet = hand.lookup("neutron.subnet", one["subnet"])
-        network = one.get("network") or one.get("uuid")
-        if network:
-            network = hand.lookup("neutron.network", network)
-        else:
-            network = hand.call("network", "GET", f"/v2.0/subnets/{subnet}")["subnet"]["network_id"]
-        address = {"subnet_id": subnet, **({"ip_address": one["fixed_ip"]} if one.get("fixed_ip") else {})}
-        body: dict[str, Any] = {"network_id": network, "fixed_ips": [address], "name": f"{hand.physical_name()}-port"}
-        groups = hand.properties.get("security_groups") or []
-        if groups:
-            body["security_groups"] = [hand.lookup("neutron.security_group", str(group)) for group in groups]
-        made = str(hand.call("network", "POST", "/v2.0/ports", {"port": body})["port"]["id"])
-        self._note_port(hand, made, one, own=True)
-        return made
-
-    def _user_data(self, hand: Hand) -> str:
-        """Base64, as the API has it."""
-        if hand.properties.get("user_data_format") == guest_data.SOFTWARE:
-            guest_data.introduce(hand)
-        text = guest_data.user_data(hand, str(hand.properties.get("user_data") or ""))
-        return base64.b64encode(text.encode()).decode() if text else ""
 
     def _device(self, hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
         made = without_none(
@@ -265,7 +215,7 @@ class Server(Kind):
 
     def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            ports = msgspec.convert(data.get("ports", []), list[Port])
+            ports = msgspec.convert(data.get("ports", []), list[server_networks.Port])
         except msgspec.ValidationError as error:
             raise Failed(f"resource_data.ports: {error}") from None
         if any(not BROUGHT.match(one.id) for one in ports):
@@ -276,16 +226,18 @@ class Server(Kind):
         found = self.show(hand)
         if hand.row.data.get("rebuild"):
             # One that is broken works again by that.
-            return self._rebuild(hand, found)
+            return server_changes.rebuild(hand, found)
         if found["status"] == "ERROR":
             fault = found.get("fault") or {}
             message, code = fault.get("message", "Unknown"), fault.get("code", "Unknown")
             raise Failed(f'Went to status ERROR due to "Message: {message}, Code: {code}"')
+        if hand.row.data.get("resize") and not server_changes.resize(hand, found):
+            return False
         well = STANDING if hand.row.action == "UPDATE" else ("ACTIVE",)
         if found["status"] not in well or found.get("OS-EXT-STS:task_state") is not None:
             return False
         changing = hand.row.data.get("leaving") or hand.row.data.get("coming")
-        return self._plugged(hand) if changing else True
+        return server_networks.plugged(hand) if changing else True
 
     def is_well(self, hand: Hand) -> bool:
         try:
@@ -298,12 +250,12 @@ class Server(Kind):
 
     # ---------------------------------------------------------------------------------------------------- changing
 
+    def replaces(self, before: Mapping[str, Any], changed: Mapping[str, Any]) -> list[str]:
+        return server_changes.replaces(before, changed)
+
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         server = f"{SERVERS}/{hand.id}"
-        if "flavor" in changed or ("image" in changed and not self._is_rebuilt(hand, changed)):
-            raise Replace
-        if "image" in changed:
-            self._take_image(hand, hand.lookup("glance.image", changed["image"]))
+        server_changes.order(hand, changed, self.show(hand))
         if "name" in changed:
             name = changed["name"] or hand.physical_name()
             hand.call("compute", "PUT", server, {"server": {"name": name}}, spoken=SPOKEN)
@@ -313,113 +265,9 @@ class Server(Kind):
         if "tags" in changed:
             hand.call("compute", "PUT", f"{server}/tags", {"tags": changed["tags"] or []}, spoken=SPOKEN)
         if "networks" in changed:
-            self._change_networks(hand, server)
+            server_networks.change(hand)
         if "software_config_transport" in changed and hand.properties.get("user_data_format") == guest_data.SOFTWARE:
             guest_data.introduce(hand)
-
-    def _take_image(self, hand: Hand, image_id: str) -> None:
-        """A rebuild that was never begun leaves the disk as it is, where an update goes back from that."""
-        pending = hand.row.data.get("rebuild")
-        still = pending and (self.show(hand)["image"] or {}).get("id") == image_id
-        hand.keep(rebuild=None if still else image_id)
-
-    def _is_rebuilt(self, hand: Hand, changed: Mapping[str, Any]) -> bool:
-        """Whether another image takes the place of the old one in the same server: not where a volume has it."""
-        if hand.properties.get("image_update_policy") != "REBUILD" or not changed["image"]:
-            return False
-        return bool(self.show(hand)["image"])
-
-    def replaces(self, before: Mapping[str, Any], changed: Mapping[str, Any]) -> list[str]:
-        after = {**before, **changed}
-        rebuilt = after.get("image_update_policy") == "REBUILD" and before.get("image") and after.get("image")
-        return ["image"] if "image" in changed and not rebuilt else []
-
-    def _rebuild(self, hand: Hand, shown: Mapping[str, Any]) -> bool:
-        """As soon as nothing else is under way with it."""
-        if shown.get("OS-EXT-STS:task_state") is None:
-            body = {"rebuild": {"imageRef": hand.row.data["rebuild"]}}
-            hand.call("compute", "POST", f"{SERVERS}/{hand.id}/action", body, spoken=SPOKEN)
-            hand.keep(rebuild=None)
-        return False
-
-    def _change_networks(self, hand: Hand, server: str) -> None:
-        """Take off what is no more in the list; what is new in it is put on when that is done (see :meth:`ready`)."""
-        before, after = entries(hand.row.properties), entries(hand.properties)
-        if before == after:
-            return
-        there = hand.call("compute", "GET", f"{server}/os-interface", spoken=SPOKEN)["interfaceAttachments"]
-        # The port that a server without a list has is any that it has.
-        loose, before = (there, []) if before == [AUTO] else (list[Any](), before)
-        for one in before:
-            port_id = self._port_of(hand, one, there)
-            found = [port for port in there if port["port_id"] == port_id]
-            there = [port for port in there if port["port_id"] != port_id]
-            if one in after:
-                after.remove(one)
-            else:
-                loose += found
-        coming = []
-        for one in after:
-            kept = next((port for port in loose if one != AUTO and self._fits(hand, one, port)), None)
-            if kept is None:
-                coming.append(one)
-                continue
-            loose.remove(kept)
-            own = any(port["id"] == kept["port_id"] and port["own"] for port in hand.row.data.get("ports", []))
-            self._note_port(hand, kept["port_id"], one, own=own)
-        for port in loose:
-            hand.call("compute", "DELETE", f"{server}/os-interface/{port['port_id']}", spoken=SPOKEN)
-        hand.keep(leaving=[port["port_id"] for port in loose], coming=coming)
-
-    def _fits(self, hand: Hand, one: Mapping[str, Any], port: Mapping[str, Any]) -> bool:
-        """Whether a port that is there is what another entry of the list asks for."""
-        if one.get("tag") != port.get("tag"):
-            return False
-        if one.get("port"):
-            return bool(hand.lookup("neutron.port", one["port"]) == port["port_id"])
-        network = one.get("network") or one.get("uuid")
-        if network and hand.lookup("neutron.network", network) != port["net_id"]:
-            return False
-        if one.get("subnet"):
-            subnet = hand.lookup("neutron.subnet", one["subnet"])
-            if subnet not in [ip["subnet_id"] for ip in port["fixed_ips"]]:
-                return False
-        return not one.get("fixed_ip") or one["fixed_ip"] in [ip["ip_address"] for ip in port["fixed_ips"]]
-
-    def _note_port(self, hand: Hand, port_id: str, one: Mapping[str, Any], *, own: bool) -> None:
-        """Remember which port an entry of the list stands for, and whether it goes with the server."""
-        others = [port for port in hand.row.data.get("ports", []) if port["id"] != port_id]
-        hand.keep(ports=[*others, {"id": port_id, "of": without_none(one), "own": own}])
-
-    def _port_of(self, hand: Hand, one: Mapping[str, Any], there: Sequence[Mapping[str, Any]]) -> str | None:
-        """The port that an entry of the list stands for."""
-        mine = next((port["id"] for port in hand.row.data.get("ports", []) if port["of"] == dict(one)), None)
-        if mine is not None:
-            return str(mine)
-        if one.get("port"):
-            return str(one["port"])
-        network = hand.lookup("neutron.network", one.get("network") or one.get("uuid") or "")
-        matching = [port for port in there if port["net_id"] == network]
-        if one.get("fixed_ip"):
-            matching = [p for p in matching if one["fixed_ip"] in [ip["ip_address"] for ip in p["fixed_ips"]]]
-        return str(matching[0]["port_id"]) if matching else None
-
-    def _plugged(self, hand: Hand) -> bool:
-        """Whether a change of the networks is done; puts on what is new once what was taken off is free."""
-        server, kept = f"{SERVERS}/{hand.id}", hand.row.data
-        there = hand.call("compute", "GET", f"{server}/os-interface", spoken=SPOKEN)["interfaceAttachments"]
-        if any(port["port_id"] in kept.get("leaving", []) for port in there):
-            return False
-        coming = kept.get("coming", [])
-        hand.keep(leaving=[], coming=[])
-        for one in coming:
-            found = {} if one == AUTO else self._network(hand, one)
-            words = (("port", "port_id"), ("uuid", "net_id"), ("tag", "tag"))
-            body: dict[str, Any] = {word: found[name] for name, word in words if name in found}
-            if found.get("fixed_ip"):
-                body["fixed_ips"] = [{"ip_address": found["fixed_ip"]}]
-            hand.call("compute", "POST", f"{server}/os-interface", {"interfaceAttachment": body}, spoken=SPOKEN)
-        return not coming
 
     # ---------------------------------------------------------------------------------------------------- the rest
 
@@ -458,19 +306,8 @@ class Server(Kind):
         try:
             self.show(hand)
         except NotFound:
-            return self._without_ports(hand)
+            return server_networks.give_up(hand)
         return False
-
-    def _without_ports(self, hand: Hand) -> bool:
-        """Delete the ports that were made for it."""
-        for port in hand.row.data.get("ports", []):
-            if not port["own"]:
-                continue
-            try:
-                hand.call("network", "DELETE", f"/v2.0/ports/{port['id']}")
-            except NotFound:
-                continue
-        return True
 
     def show(self, hand: Hand) -> Mapping[str, Any]:
         found: dict[str, Any] = hand.call("compute", "GET", f"{SERVERS}/{hand.id}", spoken=SPOKEN)["server"]
@@ -484,27 +321,7 @@ class Server(Kind):
         if "metadata" in wanted:
             wanted["metadata"] = metadata_of(wanted["metadata"])
         found = {name: Difference(value, now[name]) for name, value in wanted.items() if not same(value, now[name])}
-        return {**found, **server_shown.other_flavor(hand, shown["flavor"]), **self._other_networks(hand)}
-
-    def _other_networks(self, hand: Hand) -> dict[str, Difference]:
-        """Entries of the list whose port is not at the server any more."""
-        listed = entries(hand.properties)
-        if not listed or listed == [AUTO]:
-            return {}
-        path = f"{SERVERS}/{hand.id}/os-interface"
-        there = hand.call("compute", "GET", path, spoken=SPOKEN)["interfaceAttachments"]
-        kept, wanted = [], []
-        for one in listed:
-            port_id = self._port_of(hand, one, there)
-            if any(port["port_id"] == port_id for port in there):
-                kept.append(one)
-                there = [port for port in there if port["port_id"] != port_id]
-            elif port_id is None and (one.get("network") or one.get("uuid")):
-                key = "network" if one.get("network") else "uuid"
-                network = hand.lookup("neutron.network", one[key])
-                one = {**one, key: network if missing(network) else one[key]}
-            wanted.append(one)
-        return {} if len(kept) == len(listed) else {"networks": Difference(wanted, kept)}
+        return {**found, **server_shown.other_flavor(hand, shown["flavor"]), **server_networks.others(hand)}
 
     def check(self, hand: Hand) -> None:
         status = self.show(hand)["status"]
@@ -542,10 +359,11 @@ class Server(Kind):
         wanted = {"SUSPEND": "SUSPENDED", "RESUME": "ACTIVE"}.get(action)
         if wanted is None:
             return True
-        status = self.show(hand)["status"]
-        if status == "ERROR":
-            raise Failed(f"{action.capitalize()} failed: the server is in ERROR")
-        return bool(status == wanted)
+        found = self.show(hand)
+        if found["status"] != wanted and found.get("OS-EXT-STS:task_state") is None:
+            # Compute has done with it, and gave it up.
+            raise Failed(f"{action.capitalize()} of the server failed: its status is {found['status']}")
+        return bool(found["status"] == wanted)
 
     def metadata(self, hand: Hand) -> Mapping[str, Any]:
         return guest_data.told(hand, hand.row.properties)
@@ -565,12 +383,6 @@ class Server(Kind):
         if name == "os_collect_config":
             return guest_data.told(hand, hand.row.properties).get("os-collect-config", {})
         return found.get(name)
-
-
-def entries(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The networks of a server as they are said; ``AUTO`` alone where nothing is, none where there is to be none."""
-    listed = [without_none(one) for one in properties.get("networks") or []] or [AUTO]
-    return [] if listed[0].get("allocate_network") == "none" else listed
 
 
 def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,10 @@ from tane.web.inside import part
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
+SERVERS = "/v2.1/servers"
+SPOKEN = "2.90"
+"""The microversion of the calls."""
+
 
 def other_flavor(hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
     """What it was made of is told by its name: the flavor itself may be gone."""
