@@ -7,7 +7,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from tane.services.orchestration.tables import stack_resource
 from tane.web import inside
 from tests.api.compute_support import make_flavor, make_image
 from tests.api.orchestration_support import at, begin, hot, path, resources, stack, update
@@ -224,3 +226,71 @@ def user_data(garden: Garden) -> str:
     headers = {"OpenStack-API-Version": "compute 2.90"}
     shown = garden.cloud.admin.get(f"/compute/v2.1/servers/{garden.ids()['s']}", headers=headers).json()["server"]
     return base64.b64decode(shown["OS-EXT-SRV-ATTR:user_data"]).decode()
+
+
+def test_the_port_of_a_server_has_the_properties_that_its_entry_gives(garden: Garden) -> None:
+    pairs = {"allowed_address_pairs": [{"ip_address": "10.1.0.99"}]}
+    entry = {**IN_A, "port_extra_properties": pairs}
+    garden.become(hot({**A, "s": garden.server([entry])}))
+    [port] = garden.ports()
+    assert [one["ip_address"] for one in port["allowed_address_pairs"]] == ["10.1.0.99"]
+    entry["port_extra_properties"] = {"allowed_address_pairs": [{"ip_address": "10.1.0.98"}]}
+    garden.become(hot({**A, "s": garden.server([entry])}))
+    [changed] = garden.ports()
+    assert changed["id"] == port["id"]
+    assert [one["ip_address"] for one in changed["allowed_address_pairs"]] == ["10.1.0.98"]
+    garden.become(hot({**A, "s": garden.server([IN_A])}))
+    [plain] = garden.ports()
+    assert plain["id"] != port["id"] and plain["allowed_address_pairs"] == []
+    garden.become(hot(A))
+    owners = [one["device_owner"] for one in garden.mia.get(PORTS).json()["ports"]]
+    assert all(owner.startswith("network:") for owner in owners), "a port was left over"
+
+
+def test_the_addresses_of_a_server_tell_their_networks_and_subnets(garden: Garden) -> None:
+    outputs = {name: {"value": {"get_attr": ["s", name]}} for name in ("addresses", "networks")}
+    garden.become({**hot({**A, "s": garden.server([IN_A])}), "outputs": outputs})
+    shown = garden.mia.get(path(garden.mia, garden.made)).json()["stack"]["outputs"]
+    told = {one["output_key"]: one["output_value"] for one in shown}
+    ids, [port] = garden.ids(), garden.ports()
+    [entry] = told["addresses"]["a"]
+    assert told["addresses"] == {"a": [entry], ids["a"]: [entry]}
+    assert told["networks"] == {"a": [entry["addr"]], ids["a"]: [entry["addr"]]}
+    assert entry["port"] == port["id"] and entry["network"]["id"] == ids["a"]
+    assert [one["cidr"] for one in entry["subnets"]] == ["10.1.0.0/24"]
+
+
+def test_the_old_list_of_block_devices_boots_a_server(garden: Garden) -> None:
+    bulk = res("OS::Cinder::Volume", size=1, image=garden.image)
+    device = {"device_name": "vda", "volume_id": {"get_resource": "bulk"}, "delete_on_termination": False}
+    server = res("OS::Nova::Server", flavor=garden.flavor, networks=[IN_A], block_device_mapping=[device])
+    garden.become(hot({**A, "bulk": bulk, "s": server}))
+    volume = garden.mia.get(f"/volume/v3/volumes/{garden.ids()['bulk']}").json()["volume"]
+    assert [one["server_id"] for one in volume["attachments"]] == [garden.ids()["s"]]
+
+
+def test_groups_of_a_server_whose_ports_have_their_own_are_refused(garden: Garden) -> None:
+    port = res("OS::Neutron::Port", network={"get_resource": "a"})
+    server = garden.server([{"port": {"get_resource": "p"}}], security_groups=["default"])
+    made = stack(garden.cloud, garden.mia, hot({**A, "p": port, "s": server}))
+    assert made["stack_status"] == "CREATE_FAILED"
+    assert "security_groups, networks/port" in made["stack_status_reason"]
+
+
+def test_what_an_older_release_kept_of_a_server_is_no_change(garden: Garden) -> None:
+    """Its entries do not know what is declared by now."""
+    garden.become(hot({**A, "s": garden.server([IN_A])}))
+    bulk = res("OS::Cinder::Volume", size=1)
+    device = {"volume_id": {"get_resource": "bulk"}, "boot_index": -1}
+    template = hot({**A, "bulk": bulk, "s": garden.server([IN_A], block_device_mapping_v2=[device])})
+    garden.become(template)
+    server = garden.ids()["s"]
+    core = garden.cloud.core
+    with core.db.write() as tx:
+        row = tx.first(select(stack_resource).where(stack_resource.c.physical_id == server))
+        kept = {name: value for name, value in row.properties.items() if name != "block_device_mapping"}
+        for entry in kept["block_device_mapping_v2"]:
+            del entry["image_id"], entry["volume_type"]
+        tx.update(stack_resource, {"id": row.id}, properties=kept)
+    garden.become(template)
+    assert garden.ids()["s"] == server

@@ -91,7 +91,8 @@ def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen]
         return Change(one.name, "added", one, None)
     plan, seen = one.plan, drifted.get(row.id)
     outside = deciding.is_outside(one.plan, row)
-    differing = [] if outside else sorted(deciding.differing(row.properties, one.properties))
+    kind = plan.kinds[one.name]
+    differing = [] if outside else sorted(deciding.differing(kind, row.properties, one.properties))
     inside = False
     if seen is not None:
         differing += [name for name in sorted(seen.mendable) if name not in differing]

@@ -11,8 +11,9 @@ from sqlalchemy.engine import Row
 from tane.services.orchestration.domain import nested, values
 from tane.services.orchestration.domain.common import FAILED
 from tane.services.orchestration.domain.plans import Plan
-from tane.services.orchestration.resources.base import Failed
+from tane.services.orchestration.resources.base import Failed, Kind
 from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.template.properties import Property, settled
 from tane.web.errors import ApiError
 
 if TYPE_CHECKING:
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
 Way = Literal["leave", "update", "replace"]
 
 
-def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def differing(kind: Kind, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The new values of the properties that are others."""
     names = [*wanted, *(name for name in before if name not in wanted)]
-    return {name: wanted.get(name) for name in names if before.get(name) != wanted.get(name)}
+    return {name: wanted.get(name) for name in names if _differs(kind.properties.get(name), name, before, wanted)}
+
+
+def _differs(declared: Property | None, name: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    # What an older release did not know of has the value that it would have had.
+    old = before.get(name, None if declared is None else declared.default)
+    new = wanted.get(name)
+    return bool(old != new and settled(declared, old) != settled(declared, new))
 
 
 def is_outside(plan: Plan, row: Row[Any]) -> bool:

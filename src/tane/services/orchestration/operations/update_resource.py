@@ -58,7 +58,7 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         changed = {}
         if not deciding.is_outside(plan, row):
             wanted = values.plain(values.resolved(hand, plan, row.name))
-            changed = deciding.differing(row.properties, wanted)
+            changed = deciding.differing(plan.kinds[row.name], row.properties, wanted)
         mends = deciding.is_bad(row) and plan.kinds[row.name].mends and nested.can_mend(hand.tx, row)
         mends = mends or deciding.is_well(hand) or deciding.ails(hand)
         way = deciding.way(plan, row, changed, mends=mends)
@@ -129,7 +129,8 @@ def _fits(hand: Hand, row: Row[Any]) -> bool:
     assert plan is not None
     if deciding.is_outside(plan, row):
         return False
-    changed = deciding.differing(row.properties, values.plain(values.resolved(hand, plan, row.name)))
+    wanted = values.plain(values.resolved(hand, plan, row.name))
+    changed = deciding.differing(plan.kinds[row.name], row.properties, wanted)
     way = deciding.way(plan, row, changed, mends=False)
     with contextlib.suppress(Failed):
         deciding.check(plan, row, changed, way, mends=False)
@@ -182,8 +183,8 @@ async def change(run: Run[ResourceParams]) -> dict[str, Any]:
         if is_stale(hand, run.params) or not row.working or row.name not in plan.resources:
             return
         hand.properties = values.plain(values.resolved(hand, plan, row.name))
-        changed = deciding.differing(row.properties, hand.properties)
         kind = plan.kinds[row.name]
+        changed = deciding.differing(kind, row.properties, hand.properties)
         kind.validate(hand, hand.properties)
         if changed or deciding.other_text(plan, row):
             kind.change(hand, changed)

@@ -69,9 +69,10 @@ class Stack(OfStack):
         try:
             self.source(hand)
         except TemplateError as error:
+            # A line would be one of the text within, and be taken for one of the template around it.
+            within = refused(TemplateError(error.message, error.path)).message
             raise BadRequest(
-                f'Failed validating stack template using Heat endpoint at region "{region}" due to "ERROR: '
-                f'{refused(error).message}"',
+                f'Failed validating stack template using Heat endpoint at region "{region}" due to "ERROR: {within}"',
                 type="StackValidationFailed",
             ) from None
 

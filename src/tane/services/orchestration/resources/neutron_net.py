@@ -62,6 +62,7 @@ class ProviderNet(Neutron):
         "router_external": flag("Whether the network is external.", default=False, update="in_place"),
         "shared": flag("Whether this network should be shared across all tenants.", default=True, update="in_place"),
         "port_security_enabled": Net.properties["port_security_enabled"],
+        "tenant_id": Net.properties["tenant_id"],
         "availability_zone_hints": Net.properties["availability_zone_hints"],
         "dns_domain": Net.properties["dns_domain"],
         "tags": TAGS,

@@ -29,15 +29,19 @@ class Router(Neutron):
             "External network gateway configuration for a router.",
             {
                 "network": names(
-                    "neutron.network", "ID or name of the external network for the gateway.", required=True
+                    "neutron.network",
+                    "ID or name of the external network for the gateway.",
+                    required=True,
+                    update="in_place",
                 ),
-                "enable_snat": flag("Enables Source NAT on the router gateway."),
+                "enable_snat": flag("Enables Source NAT on the router gateway.", update="in_place"),
                 "external_fixed_ips": listing(
                     "External fixed IP addresses for the gateway.",
                     {
                         "ip_address": formed("ip_addr", "External fixed IP address."),
                         "subnet": names("neutron.subnet", "Subnet of external fixed IP address."),
                     },
+                    update="in_place",
                 ),
             },
             update="in_place",
@@ -45,6 +49,8 @@ class Router(Neutron):
         "value_specs": specs(),
         "admin_state_up": flag("The administrative state of the router.", default=True, update="in_place"),
         "availability_zone_hints": listing("Availability zone candidates for the router."),
+        "distributed": flag("Whether its ports are on every host that has servers behind it."),
+        "tenant_id": text("The ID of the tenant which will own the router."),
         "tags": TAGS,
     }
     attributes = shown(

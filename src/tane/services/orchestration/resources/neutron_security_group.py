@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.comparing import Difference, same
-from tane.services.orchestration.resources.declaring import formed, listing, names, number, one_of, shown, text
+from tane.services.orchestration.resources.declaring import flag, formed, listing, names, number, one_of, shown, text
 from tane.services.orchestration.resources.neutron import Neutron
 from tane.services.orchestration.template.constraints import AllowedValues
 from tane.services.orchestration.template.properties import Property
@@ -29,7 +29,10 @@ RULE = {
         constraints=(AllowedValues(allowed=("remote_ip_prefix", "remote_group_id")),),
         description="Whether to specify a remote group or a remote IP prefix.",
     ),
-    "remote_group_id": text("The remote group ID to be associated with this security group rule."),
+    "description": text("Description of the security group rule."),
+    "remote_group_id": names(
+        "neutron.security_group", "The remote group ID to be associated with this security group rule."
+    ),
     "remote_ip_prefix": formed(
         "net_cidr", "The remote IP prefix (CIDR) to be associated with this security group rule."
     ),
@@ -54,9 +57,11 @@ class SecurityGroup(Neutron):
     properties = {
         "name": text("A string specifying a symbolic name for the security group.", update="in_place"),
         "description": text("Description of the security group.", update="in_place"),
+        "stateful": flag("Whether answers to what is let through are let through, too.", update="in_place"),
         "rules": listing("List of security group rules.", RULE, default=[], update="in_place"),
     }
     attributes = shown(["show"])
+    empty = {"stateful": True}
 
     def create(self, hand: Hand) -> str | None:
         made = str(super().create(hand))

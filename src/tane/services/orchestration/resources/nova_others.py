@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Failed, Served
 from tane.services.orchestration.resources.comparing import Difference, same
-from tane.services.orchestration.resources.declaring import flag, listing, mapping, number, one_of, shown, text
+from tane.services.orchestration.resources.declaring import flag, listing, mapping, names, number, one_of, shown, text
 from tane.services.orchestration.template.constraints import AllowedValues, Length
 from tane.services.orchestration.template.properties import Property
 from tane.web.errors import Forbidden, NotFound
@@ -30,7 +30,7 @@ class KeyPair(Served):
         "save_private_key": flag("True if the system should remember a generated private key.", default=False),
         "public_key": text("The public key."),
         "type": one_of("Keypair type. Supported since Nova api version 2.2.", "ssh", "x509"),
-        "user": text("ID or name of user to whom to add key-pair."),
+        "user": names("keystone.user", "ID or name of user to whom to add key-pair."),
     }
     attributes = shown(["public_key", "private_key"])
 
@@ -78,12 +78,14 @@ class ServerGroup(Served):
         "name": text("Server Group name."),
         "policies": Property(
             type="list",
+            schema=Property(type="string"),
             default=["anti-affinity"],
             constraints=(AllowedValues(allowed=POLICIES),),
             description="A list of string policies to apply.",
         ),
         "rules": mapping(
-            "Rules for a policy.", {"max_server_per_host": number("Maximum servers in a group on a host.")}
+            "Rules for a policy.",
+            {"max_server_per_host": Property(type="number", description="Maximum servers in a group on a host.")},
         ),
     }
 
@@ -113,7 +115,7 @@ class Flavor(Served):
         "rxtx_factor": Property(type="number", default=1.0, description="RX/TX factor."),
         "extra_specs": mapping("Key/Value pairs to extend the capabilities of the flavor.", update="in_place"),
         "is_public": flag("Scope of flavor accessibility.", default=True),
-        "tenants": listing("List of tenants.", default=[], update="in_place"),
+        "tenants": listing("List of tenants.", text("A tenant."), default=[], update="in_place"),
     }
     attributes = shown({"is_public": "boolean", "extra_specs": "map"})
 
@@ -152,11 +154,11 @@ class Flavor(Served):
             hand.call("compute", "POST", f"{self.path}/{flavor}/os-extra_specs", {"extra_specs": specs})
 
     def _tenants(self, hand: Hand, flavor: str, before: list[str], after: list[str]) -> None:
-        for names, action in (
+        for tenants, action in (
             (set(after) - set(before), "addTenantAccess"),
             (set(before) - set(after), "removeTenantAccess"),
         ):
-            for one in sorted(names):
+            for one in sorted(tenants):
                 tenant = hand.lookup("keystone.project", one)
                 hand.call("compute", "POST", f"{self.path}/{flavor}/action", {action: {"tenant": tenant}})
 

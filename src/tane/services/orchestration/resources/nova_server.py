@@ -45,6 +45,8 @@ DEVICE = {
     "volume_id": names("cinder.volume", "The volume_id can be boot or non-boot device to the server."),
     "snapshot_id": names("cinder.snapshot", "The ID of the snapshot to create a volume from."),
     "image": names("glance.image", "The ID or name of the image to create a volume from."),
+    "image_id": names("glance.image", "Use property image."),
+    "volume_type": names("cinder.vtype", "The volume type of the volume that is made."),
     "boot_index": number("Integer used for ordering the boot disks."),
     "volume_size": number("Size of the block device in GB."),
     "delete_on_termination": flag("Indicate whether the volume should be deleted when the server is terminated."),
@@ -63,6 +65,15 @@ DEVICE = {
 }
 
 
+OLD_DEVICE = {
+    "device_name": text("A device name where the volume will be attached in the system.", required=True),
+    "volume_id": DEVICE["volume_id"],
+    "snapshot_id": DEVICE["snapshot_id"],
+    "volume_size": DEVICE["volume_size"],
+    "delete_on_termination": DEVICE["delete_on_termination"],
+}
+
+
 class Server(Kind):
     adopts = True
     leaves = True
@@ -74,6 +85,7 @@ class Server(Kind):
     properties = {
         "name": text("Server name.", update="in_place"),
         "image": names("glance.image", "The ID or name of the image to boot with.", update="in_place"),
+        "block_device_mapping": listing("Block device mappings for this server.", OLD_DEVICE),
         "block_device_mapping_v2": listing("Block device mappings v2 for this server.", DEVICE),
         "flavor": names("nova.flavor", "The ID or name of the flavor to boot onto.", required=True, update="in_place"),
         "key_name": names("nova.keypair", "Name of keypair to inject into the server."),
@@ -142,14 +154,26 @@ class Server(Kind):
         return [*found, *of_type(plan, "OS::Neutron::RouterInterface")]
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
-        if not properties.get("image") and not properties.get("block_device_mapping_v2"):
+        if not properties.get("image") and not devices(properties):
             raise BadRequest(
                 f"Neither image nor bootable volume is specified for instance {hand.row.name}",
                 type="StackValidationFailed",
             )
-        for one in properties.get("networks") or ():
+        if properties.get("block_device_mapping") and properties.get("block_device_mapping_v2"):
+            raise BadRequest(
+                "Cannot define the following properties at the same time: block_device_mapping, "
+                "block_device_mapping_v2.",
+                type="ResourcePropertyConflict",
+            )
+        networks = properties.get("networks") or ()
+        if properties.get("security_groups") and any(one.get("port") for one in networks):
+            raise BadRequest(
+                "Cannot define the following properties at the same time: security_groups, networks/port.",
+                type="ResourcePropertyConflict",
+            )
+        for one in networks:
             given = without_none(one)
-            if "allocate_network" in given and (len(given) > 1 or len(properties["networks"]) > 1):
+            if "allocate_network" in given and (len(given) > 1 or len(networks) > 1):
                 raise BadRequest(
                     'Can not specify "allocate_network" with other keys of networks at the same time.',
                     type="StackValidationFailed",
@@ -174,7 +198,7 @@ class Server(Kind):
             "networks": server_networks.wanted(hand),
             "user_data": guest_data.encoded(hand),
             "security_groups": [{"name": str(one)} for one in given.get("security_groups") or []],
-            "block_device_mapping_v2": [self._device(hand, one) for one in given.get("block_device_mapping_v2") or []],
+            "block_device_mapping_v2": [self._device(hand, one) for one in devices(given)],
             "OS-DCF:diskConfig": given.get("diskConfig"),
             "adminPass": given.get("admin_pass"),
             "tags": given.get("tags"),
@@ -199,12 +223,14 @@ class Server(Kind):
                 "device_name": one.get("device_name"),
                 "device_type": one.get("device_type"),
                 "disk_bus": one.get("disk_bus"),
+                "volume_type": one.get("volume_type"),
             }
         )
         for key, kind, source in (
             ("volume_id", "cinder.volume", "volume"),
             ("snapshot_id", "cinder.snapshot", "snapshot"),
             ("image", "glance.image", "image"),
+            ("image_id", "glance.image", "image"),
         ):
             if one.get(key):
                 uuid = hand.lookup(kind, one[key])
@@ -215,7 +241,7 @@ class Server(Kind):
 
     def brought(self, data: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            ports = msgspec.convert(data.get("ports", []), list[server_networks.Port])
+            ports = msgspec.convert(data.get("ports", []), list[server_networks.Noted])
         except msgspec.ValidationError as error:
             raise Failed(f"resource_data.ports: {error}") from None
         if any(not BROUGHT.match(one.id) for one in ports):
@@ -273,8 +299,8 @@ class Server(Kind):
 
     def held(self, properties: Mapping[str, Any]) -> handing_over.Held:
         """What no other server can have beside it; a disk that it boots from stays as long as it does."""
-        networks, devices = properties.get("networks") or [], properties.get("block_device_mapping_v2") or []
-        others = [one for one in devices if one.get("boot_index") or properties.get("image")]
+        networks = properties.get("networks") or []
+        others = [one for one in devices(properties) if one.get("boot_index") or properties.get("image")]
         return handing_over.Held(
             [str(one["port"]) for one in networks if one.get("port")],
             {str(one["fixed_ip"]) for one in networks if one.get("fixed_ip") and not one.get("port")},
@@ -375,7 +401,7 @@ class Server(Kind):
         if name == "instance_name":
             return found.get("OS-EXT-SRV-ATTR:instance_name")
         if name == "networks":
-            return {net: [one["addr"] for one in addresses] for net, addresses in found["addresses"].items()}
+            return server_shown.networks(hand, found)
         if name == "first_address":
             return next((one["addr"] for addresses in found["addresses"].values() for one in addresses), "")
         if name == "addresses":
@@ -383,6 +409,17 @@ class Server(Kind):
         if name == "os_collect_config":
             return guest_data.told(hand, hand.row.properties).get("os-collect-config", {})
         return found.get(name)
+
+
+def devices(properties: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The block devices of a server; those of the old list in the words of the new one: what is first there is what it
+    boots from, unless it has an image."""
+    old = properties.get("block_device_mapping") or []
+    first = -1 if properties.get("image") else 0
+    return [
+        *({**one, "boot_index": -1 if number else first} for number, one in enumerate(old)),
+        *(properties.get("block_device_mapping_v2") or []),
+    ]
 
 
 def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:

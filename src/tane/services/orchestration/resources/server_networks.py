@@ -8,21 +8,34 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tane.services.orchestration.resources.comparing import Difference, missing
-from tane.services.orchestration.resources.declaring import formed, names, one_of, text
+from tane.services.orchestration.resources.declaring import formed, mapping, names, one_of, text
 from tane.services.orchestration.resources.neutron import without_none
+from tane.services.orchestration.resources.neutron_port import Port
 from tane.services.orchestration.resources.server_shown import SERVERS, SPOKEN
 from tane.web.errors import NotFound
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
+EXTRA = {
+    name: Port.properties[name]
+    for name in (
+        *("value_specs", "admin_state_up", "mac_address", "allowed_address_pairs"),
+        *("binding:vnic_type", "port_security_enabled"),
+    )
+}
 NETWORK = {
     "network": names("neutron.network", "Name or ID of network to create a port on."),
     "uuid": names("neutron.network", "Use property network."),
     "port": names("neutron.port", "ID of an existing port to associate with this server."),
     "fixed_ip": formed("ip_addr", "Fixed IP address to specify for the port created on the requested network."),
     "subnet": names("neutron.subnet", "Subnet in which to allocate the IP address for port."),
-    "allocate_network": one_of("Whether the server gets a network of its own, or none.", "none", "auto"),
+    "port_extra_properties": mapping(
+        "Expanded properties of the port that is made where no port is given.", EXTRA, update="in_place"
+    ),
+    "allocate_network": one_of(
+        "Whether the server gets a network of its own, or none.", "none", "auto", update="in_place"
+    ),
     "tag": text("Port tag."),
 }
 
@@ -30,7 +43,7 @@ AUTO: dict[str, Any] = {"allocate_network": "auto"}
 """What a server without a list has: a port at the one network that there is."""
 
 
-class Port(msgspec.Struct):
+class Noted(msgspec.Struct):
     """A port at a server: which entry of its networks it stands for, and whether it goes with the server."""
 
     id: str
@@ -53,7 +66,7 @@ def asked_for(hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"tag": one.get("tag")}
     if one.get("port"):
         found["port"] = hand.lookup("neutron.port", one["port"])
-    elif one.get("subnet"):
+    elif one.get("subnet") or one.get("port_extra_properties") is not None:
         found["port"] = _own_port(hand, one)
     else:
         found["uuid"] = hand.lookup("neutron.network", one.get("network") or one["uuid"])
@@ -62,18 +75,20 @@ def asked_for(hand: Hand, one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _own_port(hand: Hand, one: Mapping[str, Any]) -> str:
-    """A port in a subnet, which goes with the server."""
-    subnet = hand.lookup("neutron.subnet", one["subnet"])
-    network = one.get("network") or one.get("uuid")
-    if network:
-        network = hand.lookup("neutron.network", network)
+    """A port in a subnet, or of other properties than one has by itself, which goes with the server."""
+    given, subnet = one.get("network") or one.get("uuid"), one.get("subnet")
+    subnet = hand.lookup("neutron.subnet", subnet) if subnet else None
+    if given:
+        network = hand.lookup("neutron.network", given)
     else:
         network = hand.call("network", "GET", f"/v2.0/subnets/{subnet}")["subnet"]["network_id"]
-    address = {"subnet_id": subnet, **({"ip_address": one["fixed_ip"]} if one.get("fixed_ip") else {})}
-    body: dict[str, Any] = {"network_id": network, "fixed_ips": [address], "name": f"{hand.physical_name()}-port"}
+    body: dict[str, Any] = {"network_id": network, "name": f"{hand.physical_name()}-port"}
+    if address := without_none({"subnet_id": subnet, "ip_address": one.get("fixed_ip")}):
+        body["fixed_ips"] = [address]
     groups = hand.properties.get("security_groups") or []
     if groups:
         body["security_groups"] = [hand.lookup("neutron.security_group", str(group)) for group in groups]
+    body.update(Port().body(hand, one.get("port_extra_properties") or {}))
     made = str(hand.call("network", "POST", "/v2.0/ports", {"port": body})["port"]["id"])
     _note(hand, made, one, own=True)
     return made
@@ -103,8 +118,11 @@ def change(hand: Hand) -> None:
             coming.append(one)
             continue
         loose.remove(kept)
-        own = any(port["id"] == kept["port_id"] and port["own"] for port in hand.row.data.get("ports", []))
-        _note(hand, kept["port_id"], one, own=own)
+        noted = _noted(hand, kept["port_id"])
+        if noted.get("own") and one.get("port_extra_properties") is not None:
+            extra = Port().body(hand, one["port_extra_properties"])
+            hand.call("network", "PUT", f"/v2.0/ports/{kept['port_id']}", {"port": extra})
+        _note(hand, kept["port_id"], one, own=noted.get("own", False))
     for port in loose:
         hand.call("compute", "DELETE", f"{server}/os-interface/{port['port_id']}", spoken=SPOKEN)
     hand.keep(leaving=[port["port_id"] for port in loose], coming=coming)
@@ -116,6 +134,10 @@ def _fits(hand: Hand, one: Mapping[str, Any], port: Mapping[str, Any]) -> bool:
         return False
     if one.get("port"):
         return bool(hand.lookup("neutron.port", one["port"]) == port["port_id"])
+    extra, noted = one.get("port_extra_properties"), _noted(hand, port["port_id"])
+    before = noted.get("of", {}).get("port_extra_properties")
+    if (extra is None) != (before is None) or (extra or {}).get("mac_address") != (before or {}).get("mac_address"):
+        return False
     network = one.get("network") or one.get("uuid")
     if network and hand.lookup("neutron.network", network) != port["net_id"]:
         return False
@@ -124,6 +146,10 @@ def _fits(hand: Hand, one: Mapping[str, Any], port: Mapping[str, Any]) -> bool:
         if subnet not in [ip["subnet_id"] for ip in port["fixed_ips"]]:
             return False
     return not one.get("fixed_ip") or one["fixed_ip"] in [ip["ip_address"] for ip in port["fixed_ips"]]
+
+
+def _noted(hand: Hand, port_id: str) -> Mapping[str, Any]:
+    return next((port for port in hand.row.data.get("ports", []) if port["id"] == port_id), {})
 
 
 def _note(hand: Hand, port_id: str, one: Mapping[str, Any], *, own: bool) -> None:

@@ -233,6 +233,23 @@ def _list(declared: Property, given: Any, path: str, check: Check | None) -> Any
     return list(given)
 
 
+def without_nothing(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in value.items() if one is not None}
+
+
+def settled(declared: Property | None, value: Any) -> Any:
+    """A checked value in the form in which it is compared: without what has none, and with the defaults of what it does
+    not say, as a value that an older release has checked does not know what is declared by now."""
+    if declared is None:
+        return value
+    if isinstance(declared.schema, Mapping) and isinstance(value, Mapping):
+        whole = {**{name: one.default for name, one in declared.schema.items()}, **without_nothing(value)}
+        return without_nothing({name: settled(declared.schema.get(name), one) for name, one in whole.items()})
+    if isinstance(declared.schema, Property) and isinstance(value, list | tuple):
+        return [settled(declared.schema, one) for one in value]
+    return value
+
+
 def schema_view(
     type_name: str,
     properties: Mapping[str, Property],
