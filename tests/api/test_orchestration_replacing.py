@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from tane.agent.compute.drivers.fake import FakeCompute
+from tane.services.orchestration.reconcilers import deadlines
+from tane.wire.errors import HostError
 from tests.api.compute_support import V, make_flavor, make_image
-from tests.api.orchestration_support import hot, path, resources, show, stack, update
+from tests.api.orchestration_support import at, hot, path, resources, show, stack, update
 from tests.support import ApiCloud, Caller
 
 N = "/network/v2.0"
@@ -243,3 +246,91 @@ def test_who_sends_the_old_template_again_has_what_was_there_again(cloud: ApiClo
     assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_FAILED"
     update(cloud, mia, made, hot({"one": value(update_replace_value="x")}))
     assert ids(mia, made)["one"] == first
+
+
+@pytest.mark.parametrize("network", [{"port": get("port")}, {"network": get("net")}])
+def test_a_broken_server_that_is_to_be_retained_is_not_deleted_for_another(cloud: ApiCloud, network: Any) -> None:
+    garden = Garden(cloud)
+    mia = garden.mia
+    web = {**garden.server(networks=[network]), "deletion_policy": "retain"}
+    template = hot({**NET, "port": res("OS::Neutron::Port", network=get("net")), "web": web})
+    made = garden.made(template)
+    before = ids(mia, made)["web"]
+    cloud.admin.post(f"{V}/servers/{before}/action", {"os-resetState": {"state": "error"}}, 202)
+    unwell(mia, made, "web")
+    update(cloud, mia, made, template)
+    settle(cloud)
+    assert before in [one["id"] for one in mia.get(f"{V}/servers").json()["servers"]]
+
+
+def test_a_router_has_its_gateway_again_after_a_roll_back(cloud: ApiCloud) -> None:
+    mia, nets = cloud.new_user("mia", "garden"), []
+    for number in (1, 2):
+        body = {"network": {"name": f"out-{number}", "router:external": True}}
+        nets.append(cloud.admin.post(f"{N}/networks", body, 201).json()["network"]["id"])
+        subnet = {"network_id": nets[-1], "cidr": f"203.0.{number}.0/24", "ip_version": 4}
+        cloud.admin.post(f"{N}/subnets", {"subnet": subnet}, 201)
+
+    def template(network: str, **more: Any) -> dict[str, Any]:
+        gateway = res("OS::Neutron::RouterGateway", router_id=get("router"), network=network)
+        return hot({"router": res("OS::Neutron::Router"), "gateway": gateway, **more})
+
+    made = stack(cloud, mia, template(nets[0]))
+    shown = update(cloud, mia, made, template(nets[1], bad=fails("gateway")), disable_rollback=False)
+    assert shown["stack_status"] == "ROLLBACK_COMPLETE"
+    router = mia.get(f"{N}/routers/{ids(mia, made)['router']}").json()["router"]
+    assert router["external_gateway_info"]["network_id"] == nets[0]
+
+
+def test_a_hook_of_a_resource_that_was_replaced_is_cleared(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    environment = {"resource_registry": {"resources": {"one": {"hooks": "pre-delete"}}}}
+    made = stack(cloud, mia, hot({"one": value(update_replace_value="x")}), environment=environment)
+    update(cloud, mia, made, hot({"one": value(update_replace_value="y")}), environment=environment)
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_IN_PROGRESS"
+    mia.post(path(mia, made, "/resources/one/signal"), {"unset_hook": "pre-delete"}, 200)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_COMPLETE"
+
+
+def test_a_stack_goes_whose_volume_was_not_let_go_to_another_server(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = Garden(cloud)
+    mia = garden.mia
+    plug = res("OS::Cinder::VolumeAttachment", instance_uuid=get("web"), volume_id=get("disk"))
+    web = garden.server(networks=[{"network": get("net")}])
+    template = hot({**NET, "disk": res("OS::Cinder::Volume", size=1), "web": web, "plug": plug})
+    made = garden.made(template)
+    unwell(mia, made, "plug")
+
+    async def refuses(self: FakeCompute, *given: Any, **named: Any) -> None:
+        raise HostError("no")
+
+    monkeypatch.setattr(FakeCompute, "detach_volume", refuses)
+    garden.updated(made, template, "UPDATE_FAILED")
+    mia.delete(path(mia, made), 204)
+    settle(cloud)
+    assert show(mia, "rose", made["id"])["stack_status"] == "DELETE_COMPLETE"
+
+
+def test_what_a_stack_had_no_time_for_is_not_done_after_the_next_action(cloud: ApiCloud) -> None:
+    """A nested stack was busy till the time of its parent's suspension was over: a resume does not suspend it."""
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"one": {"type": "in.yaml"}}), files={"in.yaml": hot({"deep": value()})})
+    [inner] = [one for one in mia.get(at(mia, "/stacks?show_nested=1")).json()["stacks"] if one["parent"]]
+    waits = hot({"deep": value("b", action_wait_secs={"update": -1})})
+    mia.put(path(mia, inner), {"template": waits, "timeout_mins": 300}, 202)
+    cloud.run_jobs()
+    mia.post(path(mia, made, "/actions"), {"suspend": None}, None)
+    cloud.run_jobs()
+    cloud.advance(3700)
+    cloud.wait(deadlines.look(cloud.core))
+    cloud.run_jobs()
+    mia = cloud.login("mia", "mia-secret", "garden")
+    mia.post(path(mia, made, "/actions"), {"resume": None}, None)
+    cloud.run_jobs()
+    cloud.advance(10)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "RESUME_COMPLETE"
+    assert show(mia, inner["stack_name"], inner["id"])["stack_status"] == "RESUME_COMPLETE"

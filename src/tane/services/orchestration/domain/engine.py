@@ -434,6 +434,18 @@ def _goes_on(tx: Tx, core: Core, stack: Row[Any], row: Row[Any]) -> bool:
     return True
 
 
+def _turns_on(tx: Tx, core: Core, stack: Row[Any], row: Row[Any]) -> bool:
+    """Whether nothing waited for this one, which was turned, while others are under way: the last of these looks at
+    all."""
+    if stack.status != IN_PROGRESS or stack.action not in TURNS or row.traversal != stack.traversal:
+        return False
+    if stack.action == "SUSPEND" and row.requires:
+        return False
+    if stack.action == "RESUME" and plan_of(tx, core, stack).needed_by.get(row.name):
+        return False
+    return resources.is_working(tx, stack.id)
+
+
 def deleted(tx: Tx, core: Core, row: Row[Any]) -> None:
     """A resource is gone. What it needed may go now; one that needed nothing leaves all as it was, but for the last."""
     if not row.requires and resources.is_working(tx, row.stack_id):
@@ -470,7 +482,7 @@ def handled(tx: Tx, core: Core, row: Row[Any], reason: str | None = None) -> Non
     stack = stacks.get(tx, row.stack_id)
     if stack is None:
         return
-    if reason is None and _goes_on(tx, core, stack, row):
+    if reason is None and (_goes_on(tx, core, stack, row) or _turns_on(tx, core, stack, row)):
         return
     if reason is None or row.action == "DELETE":
         advance(tx, core, stack.id)

@@ -152,7 +152,8 @@ class Hand:
 
     def drop(self, name: str) -> None:
         """Take something out of what the type keeps."""
-        self.change(data={key: value for key, value in self.row.data.items() if key != name})
+        if name in self.row.data:
+            self.change(data={key: value for key, value in self.row.data.items() if key != name})
 
     def change(self, **values: Any) -> None:
         """Change columns of the resource's row. :raises RequestLimitExceeded: those of the project are too long."""

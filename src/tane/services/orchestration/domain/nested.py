@@ -106,6 +106,7 @@ def update(hand: Hand, source: Source, *, timeout_mins: int | None = None) -> No
     it had."""
     child = _child(hand)
     check(hand, child, source)
+    hand.drop("turns")
     # It may be a signal that changes it: what follows is caused by that, not by who changed the stack last.
     caused = {"request_id": hand.ctx.request_id}
     values = {**rights.before(child), **rights.of_stack(hand.stack), **caused}
@@ -122,6 +123,8 @@ def turn(hand: Hand, action: str) -> None:
     of who deletes here.
     """
     child = child_of(hand)
+    # What an action that ran out of time had still to do is not done after it.
+    hand.drop("turns")
     if child is None or child.deleted or (child.action == action and child.status == "IN_PROGRESS"):
         return
     if action != "DELETE" and child.status == IN_PROGRESS:
@@ -138,9 +141,7 @@ def turned(hand: Hand) -> bool:
     if "turns" not in hand.row.data:
         return is_done(hand)
     if not is_busy(hand.tx, hand.row):
-        action = hand.row.data["turns"]
-        hand.drop("turns")
-        turn(hand, action)
+        turn(hand, hand.row.data["turns"])
     return False
 
 

@@ -155,7 +155,7 @@ def signal(core: Core, ctx: Context, stack_id: str, stack_name: str, name: str, 
         with core.db.write() as tx:
             stack = require(tx, ctx, stack_id, stack_name)
             guests.refuse(ctx)
-            clear_hook(tx, stack, required(tx, stack, name), str(details["unset_hook"]))
+            clear_hook(tx, stack, name, str(details["unset_hook"]))
         return None
     with core.db.read() as tx:
         stack = require(tx, ctx, stack_id, stack_name)
@@ -267,10 +267,12 @@ def of_guest(core: Core, ctx: Context, given: str, name: str) -> tuple[Row[Any],
         return stack, row, _metadata(core, tx, ctx, stack, row)
 
 
-def clear_hook(tx: Tx, stack: Row[Any], row: Row[Any], hook: str) -> None:
-    """:raises BadRequest: no such hook holds the resource up."""
+def clear_hook(tx: Tx, stack: Row[Any], name: str, hook: str) -> None:
+    """Of the resource of a name, or of one that it has replaced. :raises BadRequest: no such hook holds it up."""
     if hook not in HOOKS:
         raise BadRequest(f'Invalid hook type "{hook}"')
+    present = required(tx, stack, name)
+    row = next((one for one in resources.all_named(tx, stack.id, present.name) if one.hook == hook), present)
     if row.hook != hook:
         raise BadRequest(f'The "{hook}" hook is not defined on Resource "{row.name}"', type="InvalidBreakPointHook")
     resources.change(tx, row.id, hook=None, cleared=[*row.cleared, f"{hook} {stack.traversal}"])

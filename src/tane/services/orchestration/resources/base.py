@@ -74,6 +74,11 @@ class Told:
     message: str = ""
 
 
+def is_retained(row: Row[Any]) -> bool:
+    """Whether what a resource stands for stays where the resource goes (``deletion_policy``)."""
+    return str(row.declared.get("deletion_policy", "Delete")).lower() != "delete"
+
+
 def kind_name(row: Row[Any]) -> str:
     """The type that made a resource, which the environment may have given another name."""
     return str(row.declared.get("kind") or row.type)

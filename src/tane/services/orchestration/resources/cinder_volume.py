@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources import volume_restoring as restoring
-from tane.services.orchestration.resources.base import LET_GO, Failed, Kind, Served, Wait
+from tane.services.orchestration.resources.base import LET_GO, Failed, Kind, Served, Wait, is_retained
 from tane.services.orchestration.resources.comparing import Difference, missing
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
 from tane.web.errors import BadRequest, NotFound
@@ -295,12 +296,16 @@ class VolumeAttachment(Kind):
         return True
 
     def delete(self, hand: Hand) -> None:
-        if LET_GO not in hand.row.data and not self._is_off(hand):
+        if not self._is_of_another(hand) and not self._is_off(hand):
             self._take_off(hand, unless=BUSY_OFF)
 
     def gone(self, hand: Hand) -> bool:
+        return self._is_of_another(hand) or self._is_off(hand) or self._goes_off(hand)
+
+    def _is_of_another(self, hand: Hand) -> bool:
         """What was let go may be another's by now, on the same server."""
-        return LET_GO in hand.row.data or self._is_off(hand) or self._goes_off(hand)
+        volume = hand.row.data.get("volume")
+        return LET_GO in hand.row.data and any(one.data.get("volume") == volume for one in heirs.of(hand))
 
     def _goes_off(self, hand: Hand) -> bool:
         """Do what takes off a volume that is at the server still. :raises Failed: all was done, and it stays there."""
@@ -318,7 +323,7 @@ class VolumeAttachment(Kind):
         from tane.services.orchestration.store import resources
 
         server = resources.by_physical_id(hand.tx, hand.stack.id, str(hand.row.data.get("server")))
-        stays = server is None or server.declared.get("deletion_policy", "Delete").lower() != "delete"
+        stays = server is None or is_retained(server)
         if hand.stack.action != "DELETE" or stays or hand.row.data.get("with_server") == hand.stack.traversal:
             return False
         hand.call("compute", "DELETE", f"/v2.1/servers/{part(str(hand.row.data['server']))}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane import jobs
 from tane.services.orchestration.domain.common import FAILED
-from tane.services.orchestration.resources.base import LET_GO, Failed
+from tane.services.orchestration.resources.base import LET_GO, Failed, is_retained
 from tane.web.errors import NotFound
 from tane.web.inside import part
 
@@ -35,12 +35,13 @@ class Held:
 
 def server_lets_go(hand: Hand, held: Held) -> bool:
     """Whether a server is rid of what is held. One that is broken, or does not give it up, and was found not to be
-    well, is deleted for that: nobody goes back to it.
+    well, is deleted for that: nobody goes back to it. One that its stack retains is not.
 
     :raises Failed: something stayed; the next action of the stack asks once more. :raises Conflict: it cannot be
     changed now.
     """
-    unwell, holds = hand.row.status == FAILED, bool(held.ports or held.addresses or held.volumes)
+    unwell = hand.row.status == FAILED and not is_retained(hand.row)
+    holds = bool(held.ports or held.addresses or held.volumes)
     if hand.row.physical_id is None or not (holds or unwell):
         return True
     if _is_busy(hand):

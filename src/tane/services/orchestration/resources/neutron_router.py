@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +188,20 @@ class RouterGateway(Kind):
         if (shown.get("external_gateway_info") or {}).get("network_id") != network:
             raise NotFound(f"The router {router} has no gateway in {network}.")
         return {}
+
+    def lets_go(self, hand: Hand) -> bool:
+        """A router has one gateway: it is noted that this was it."""
+        if LET_GO not in hand.row.data:
+            with contextlib.suppress(NotFound):
+                self.differences(hand)
+                hand.keep(**{LET_GO: True})
+        return True
+
+    def takes_back(self, hand: Hand) -> bool:
+        router, _, network = str(hand.row.physical_id).partition(":")
+        body = {"router": {"external_gateway_info": {"network_id": network}}}
+        hand.call("network", "PUT", f"/v2.0/routers/{part(router)}", body)
+        return True
 
     def delete(self, hand: Hand) -> None:
         router = str(hand.row.physical_id or "").partition(":")[0]
