@@ -334,3 +334,61 @@ def test_what_a_stack_had_no_time_for_is_not_done_after_the_next_action(cloud: A
     cloud.run_jobs()
     assert show(mia, "rose", made["id"])["stack_status"] == "RESUME_COMPLETE"
     assert show(mia, inner["stack_name"], inner["id"])["stack_status"] == "RESUME_COMPLETE"
+
+
+def test_a_preview_tells_that_an_update_goes_back_to_what_was_replaced(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def template(length: int, **more: Any) -> dict[str, Any]:
+        return hot({"key": res("OS::Heat::RandomString", length=length), **more})
+
+    made = stack(cloud, mia, template(8))
+    first = ids(mia, made)["key"]
+    update(cloud, mia, made, template(9, bad=fails("key")))
+    told = mia.put(path(mia, made, "/preview"), {"template": template(8)}, 200).json()["resource_changes"]
+    assert [(one["resource_name"], one["physical_resource_id"]) for one in told["updated"]] == [("key", first)]
+    update(cloud, mia, made, template(8))
+    assert ids(mia, made)["key"] == first
+
+
+@pytest.mark.nightly
+def test_what_a_server_gets_back_is_as_it_was_put_on_it(cloud: ApiCloud) -> None:
+    garden = Garden(cloud)
+    mia, spoken = garden.mia, {"x-openstack-nova-api-version": "2.90"}
+
+    def template(word: str, **more: Any) -> dict[str, Any]:
+        disk = {"volume_id": get("disk"), "device_name": "vdb", "boot_index": -1, "delete_on_termination": True}
+        networks = [{"port": get("port"), "tag": "lan"}]
+        web = garden.server(networks=networks, user_data=word, block_device_mapping_v2=[disk])
+        port = res("OS::Neutron::Port", network=get("net"))
+        return hot({**NET, "port": port, "disk": res("OS::Cinder::Volume", size=1), "web": web, **more})
+
+    made = garden.made(template("a"))
+    server = f"{V}/servers/{ids(mia, made)['web']}"
+    garden.updated(made, template("b", bad=fails("web")), "ROLLBACK_COMPLETE", disable_rollback=False)
+    [port] = mia.get(f"{server}/os-interface", headers=spoken).json()["interfaceAttachments"]
+    [disk] = mia.get(f"{server}/os-volume_attachments", headers=spoken).json()["volumeAttachments"]
+    assert (port["tag"], disk["delete_on_termination"]) == ("lan", True)
+
+
+def test_an_interface_of_amazon_hands_its_address_on(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def template(words: str) -> dict[str, Any]:
+        subnet = {"CidrBlock": "10.0.1.0/24", "VpcId": {"Ref": "Vpc"}}
+        port = {"SubnetId": {"Ref": "Sub"}, "PrivateIpAddress": "10.0.1.77", "Description": words}
+        return {
+            "HeatTemplateFormatVersion": "2012-12-12",
+            "Resources": {
+                "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+                "Sub": {"Type": "AWS::EC2::Subnet", "Properties": subnet},
+                "Port": {"Type": "AWS::EC2::NetworkInterface", "Properties": port},
+            },
+        }
+
+    made = stack(cloud, mia, template("a"))
+    before = ids(mia, made)["Port"]
+    update(cloud, mia, made, template("b"))
+    settle(cloud)
+    after = ids(mia, made)["Port"]
+    assert after != before and addresses(mia, after) == ["10.0.1.77"]

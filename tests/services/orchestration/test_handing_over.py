@@ -19,7 +19,7 @@ class Old:
     """The server ``web`` with the port p1, which stays there whatever is asked for."""
 
     def __init__(self, status: str = "COMPLETE") -> None:
-        self.row = SimpleNamespace(physical_id="web", status=status, data={})
+        self.row = SimpleNamespace(physical_id="web", status=status, data={}, declared={})
         self.stack = SimpleNamespace(traversal="monday")
         self.id = "web"
         self.asked: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -53,7 +53,8 @@ def of_update(
         plan = validation.plan_for(core, ctx, row, source)
         refuse_immutable(tx, core, row, plan)
         hidden = engine.secrets(tx, core, row)
-        there = {found.name: found for found in resources.of_stack(tx, stack_id) if found.current}
+        rows = resources.of_stack(tx, stack_id)
+        there = {found.name: found for found in rows if found.current}
         failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
         mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
         with core.db.joining(tx):
@@ -64,7 +65,7 @@ def of_update(
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
                 listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost, secrets=hidden)
-            return [_change(one, there.get(one.name), drifted, mended) for one in listed]
+            return [_goes_back(_change(one, there.get(one.name), drifted, mended), rows) for one in listed]
 
         found = _settled(look, lost)
     names = {one.name for one in found}
@@ -84,6 +85,20 @@ def _settled(look: Any, lost: set[str]) -> list[Change]:
             return found
         lost |= more
         effort.look()
+
+
+def _goes_back(change: Change, rows: Sequence[Row[Any]]) -> Change:
+    """What is done where one that was replaced is what is wanted again: it is the present one again."""
+    row, one = change.row, change.looked
+    unmade = row is not None and row.status == FAILED and row.physical_id is None
+    if row is None or one is None or row.replaces is None or not (change.what == "replaced" or unmade):
+        return change
+    kind = one.plan.kinds[one.name]
+    for old in engine.replaced(row, rows):
+        if deciding.fits(one.plan, old, one.properties):
+            differing = sorted(deciding.differing(kind, old.properties, one.properties))
+            return Change(one.name, "updated", one, old, differing)
+    return change
 
 
 def _change(one: Looked, row: Row[Any] | None, drifted: Mapping[str, drift.Seen], mended: Collection[str]) -> Change:

@@ -96,6 +96,18 @@ def seems_well(hand: Hand) -> bool:
     return False
 
 
+def fits(plan: Plan, row: Row[Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an update makes a resource that another has replaced what is wanted in its name."""
+    if is_outside(plan, row):
+        return False
+    changed = differing(plan.kinds[row.name], row.properties, wanted)
+    found = way(plan, row, changed, mends=False)
+    with contextlib.suppress(Failed):
+        check(plan, row, changed, found, mends=False)
+        return found != "replace"
+    return False
+
+
 def check(plan: Plan, row: Row[Any], changed: Collection[str], wanted: Way, *, mends: bool) -> None:
     """:raises Failed: an update refuses that."""
     if row.declared.get("external_id") != values.external_id(plan, row.name):

@@ -114,7 +114,7 @@ def begin(
     """Start an action of a stack whose source is what it is to be; ``values``: more columns that change with it.
     ``adopted``: what its resources are adopted from, by name.
 
-    What an older action has under way goes on where this one needs it too, and is turned round where not.
+    What an older action has under way is done first, and looked at then; a deletion or a roll back turns it round.
     """
     before = stacks.get(tx, stack_id)
     assert before is not None

@@ -22,7 +22,7 @@ from tane.services.orchestration.operations.common import (
     sent,
 )
 from tane.services.orchestration.orders import DELETE_RESOURCE, ResourceParams
-from tane.services.orchestration.resources.base import Wait
+from tane.services.orchestration.resources.base import Wait, is_retained
 from tane.services.orchestration.store import resources
 
 
@@ -37,8 +37,7 @@ def _kept(hand: Hand) -> bool:
     declared = hand.row.declared
     if engine.is_brought(hand.tx, hand.stack, hand.row):
         return True
-    policy = str(declared.get("deletion_policy", "Delete")).lower()
-    return _is_left(hand) or policy in ("retain", "snapshot") or bool(declared.get("external_id"))
+    return _is_left(hand) or is_retained(hand.row) or bool(declared.get("external_id"))
 
 
 async def remove(run: Run[ResourceParams]) -> dict[str, Any]:

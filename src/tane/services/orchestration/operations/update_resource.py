@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from typing import Any
-
-from sqlalchemy.engine import Row
 
 from tane import jobs
 from tane.jobs import Operation, Run, Step
@@ -111,8 +108,9 @@ def _goes_back(hand: Hand) -> bool:
     assert plan is not None
     if row.replaces is None:
         return False
+    wanted = values.plain(values.resolved(hand, plan, row.name))
     before = engine.replaced(row, resources.all_named(hand.tx, hand.stack.id, row.name))
-    old = next((one for one in before if _fits(hand, one)), None)
+    old = next((one for one in before if deciding.fits(plan, one, wanted)), None)
     if old is None:
         return False
     hand.change(current=False, working=False, hook=None)
@@ -121,21 +119,6 @@ def _goes_back(hand: Hand) -> bool:
     params = ResourceParams(old.id, hand.stack.traversal)
     jobs.enqueue(hand.tx, UPDATE_RESOURCE, params, resource=engine.job_of(old.id), by=by)
     return True
-
-
-def _fits(hand: Hand, row: Row[Any]) -> bool:
-    """Whether an update makes a resource what is wanted in its name."""
-    plan = hand.plan
-    assert plan is not None
-    if deciding.is_outside(plan, row):
-        return False
-    wanted = values.plain(values.resolved(hand, plan, row.name))
-    changed = deciding.differing(plan.kinds[row.name], row.properties, wanted)
-    way = deciding.way(plan, row, changed, mends=False)
-    with contextlib.suppress(Failed):
-        deciding.check(plan, row, changed, way, mends=False)
-        return way != "replace"
-    return False
 
 
 def replace(hand: Hand) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources import handing_over
 from tane.services.orchestration.resources.aws_ec2 import TAG
 from tane.services.orchestration.resources.base import SHOW, Kind, kind_name
 from tane.services.orchestration.resources.declaring import flag, listing, names, one_of, text
@@ -315,6 +316,12 @@ class NetworkInterface(InNetwork):
         description = {"description": given["Description"]} if given.get("Description") else {}
         places = [{"subnet_id": subnet, **address}]
         return self.make(hand, network_id=shown["network_id"], fixed_ips=places, **more, **description)
+
+    def lets_go(self, hand: Hand) -> bool:
+        return handing_over.port_lets_go(hand, named=bool(hand.properties.get("PrivateIpAddress")))
+
+    def takes_back(self, hand: Hand) -> bool:
+        return handing_over.port_takes_back(hand)
 
     def _groups(self, hand: Hand, groups: Sequence[Any]) -> list[str]:
         return [hand.lookup("neutron.security_group", str(one)) for one in groups]

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
 SERVERS, PORTS, ADDRESSES = "/v2.1/servers", "/v2.0/ports", "/v2.0/floatingips"
-SPOKEN = "2.48"
+SPOKEN = "2.90"
+TERMS = ("tag", "delete_on_termination")
+"""What was said of a volume as it was attached."""
 BROKEN = ("ERROR", "DELETED", "SOFT_DELETED")
+"""What Heat replaces when an update has failed."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,27 @@ def server_takes_back(hand: Hand) -> bool:
         names = ", ".join([*lost, *off])
         raise Failed(f"What the server {hand.row.physical_id} had let go could not be put on it again: {names}")
     for port in lost:
-        body: dict[str, Any] = {"interfaceAttachment": {"port_id": port}}
+        tag = kept.get("tags", {}).get(port)
+        body: dict[str, Any] = {"interfaceAttachment": {"port_id": port, **({"tag": tag} if tag else {})}}
         hand.call("compute", "POST", f"{SERVERS}/{hand.id}/os-interface", body, spoken=SPOKEN)
     for volume, device in off.items():
-        body = {"volumeAttachment": {"volumeId": volume, "device": device}}
+        body = {"volumeAttachment": {"volumeId": volume, "device": device, **kept.get("terms", {}).get(volume, {})}}
         hand.call("compute", "POST", f"{SERVERS}/{hand.id}/os-volume_attachments", body, spoken=SPOKEN)
     hand.keep(**{LET_GO: {**kept, "back": hand.stack.traversal}})
     return False
+
+
+def port_lets_go(hand: Hand, *, named: bool) -> bool:
+    """Its addresses, where the template names one (``named``): no other port of the network can have that."""
+    if named and hand.row.physical_id is not None and LET_GO not in hand.row.data:
+        hand.keep(**{LET_GO: gives_up(hand, str(hand.row.physical_id)) or {}})
+    return True
+
+
+def port_takes_back(hand: Hand) -> bool:
+    if hand.row.data[LET_GO]:
+        takes(hand, hand.row.data[LET_GO])
+    return True
 
 
 def gives_up(hand: Hand, port_id: str) -> dict[str, Any] | None:
@@ -134,13 +151,20 @@ def _is_busy(hand: Hand) -> bool:
 
 def _given_up(hand: Hand, held: Held) -> dict[str, Any]:
     """What of what is held the server has, as :func:`server_takes_back` needs it; addresses go by that."""
-    there, on = _ports(hand), _volumes(hand)
+    there, disks = _ports(hand), _disks(hand)
+    on = {one["volumeId"]: one for one in disks}
     wanted = _found(hand, "neutron.port", held.ports)
     ports = [port["port_id"] for port in there if port["port_id"] in wanted]
     having = [port for port in there if held.addresses & {ip["ip_address"] for ip in port["fixed_ips"]}]
     addresses = [gives_up(hand, port["port_id"]) for port in having if port["port_id"] not in ports]
-    volumes = {volume: on[volume] for volume in _found(hand, "cinder.volume", held.volumes) if volume in on}
-    return {"ports": ports, "addresses": [one for one in addresses if one], "volumes": volumes}
+    volumes = [volume for volume in _found(hand, "cinder.volume", held.volumes) if volume in on]
+    return {
+        "ports": ports,
+        "tags": {port["port_id"]: port["tag"] for port in there if port["port_id"] in ports and port.get("tag")},
+        "addresses": [one for one in addresses if one],
+        "volumes": {volume: on[volume]["device"] for volume in volumes},
+        "terms": {volume: {key: on[volume][key] for key in TERMS if on[volume].get(key)} for volume in volumes},
+    }
 
 
 def _still(hand: Hand, kept: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -164,9 +188,13 @@ def _ports(hand: Hand) -> Sequence[Mapping[str, Any]]:
 
 def _volumes(hand: Hand) -> dict[str, str]:
     """Devices by volume."""
+    return {one["volumeId"]: one["device"] for one in _disks(hand)}
+
+
+def _disks(hand: Hand) -> Sequence[Mapping[str, Any]]:
     path = f"{SERVERS}/{hand.id}/os-volume_attachments"
-    listed = hand.call("compute", "GET", path, spoken=SPOKEN)["volumeAttachments"]
-    return {one["volumeId"]: one["device"] for one in listed}
+    found: list[dict[str, Any]] = hand.call("compute", "GET", path, spoken=SPOKEN)["volumeAttachments"]
+    return found
 
 
 def _found(hand: Hand, kind: str, named: Sequence[str]) -> list[str]:

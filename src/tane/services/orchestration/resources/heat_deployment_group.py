@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tane.services.orchestration.resources.declaring import mapping, shown
-from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size, inner_environment
+from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size
 from tane.services.orchestration.resources.heat_software import SoftwareDeployment, StructuredDeployment
-from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.resources.nested import OfStack, inner_environment
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand

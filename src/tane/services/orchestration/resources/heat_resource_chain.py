@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, shown, text
-from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size, inner_environment, taken
-from tane.services.orchestration.resources.nested import OfStack
+from tane.services.orchestration.resources.heat_resource_group import VERSION, check_size, taken
+from tane.services.orchestration.resources.nested import OfStack, inner_environment
 
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand

@@ -9,6 +9,7 @@ import msgspec
 
 from tane.services.orchestration.domain.common import MOST_RESOURCES, TEMPLATE_BYTES, RequestLimitExceeded
 from tane.services.orchestration.resources.base import SHOW, Failed
+from tane.services.orchestration.resources.nested import inner_environment
 from tane.services.orchestration.resources.rolling import Rolling
 from tane.services.orchestration.template import UNKNOWN, TemplateError
 from tane.services.orchestration.template.constraints import AllowedValues, Length, Range
@@ -249,12 +250,3 @@ def with_index(value: Any, variable: str, name: str) -> Any:
     if isinstance(value, list | tuple):
         return [with_index(item, variable, name) for item in value]
     return value
-
-
-def inner_environment(hand: Hand) -> dict[str, Any]:
-    """The environment in a nested stack: the settings below the resource's own name are those of what is in it."""
-    found = dict((hand.stack.source or {}).get("environment") or {})
-    registry = dict(found.get("resource_registry") or {})
-    inner = (registry.get("resources") or {}).get(hand.row.name)
-    registry["resources"] = inner if isinstance(inner, dict) else {}
-    return {**found, "resource_registry": registry}

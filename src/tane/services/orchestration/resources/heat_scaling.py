@@ -14,11 +14,11 @@ from tane.services.orchestration.resources.declaring import how_many, mapping, n
 from tane.services.orchestration.resources.heat_resource_group import (
     VERSION,
     check_size,
-    inner_environment,
     known,
     member_names,
     taken,
 )
+from tane.services.orchestration.resources.nested import inner_environment
 from tane.services.orchestration.resources.rolling import LONGEST_PAUSE, Rolling
 from tane.services.orchestration.template.constraints import Range
 from tane.services.orchestration.template.properties import Property

@@ -167,14 +167,7 @@ class NestedTemplate(OfStack):
         from tane.services.orchestration.domain import nested
 
         given = {name: value for name, value in hand.properties.items() if value is not None}
-        return nested.source_of(self.template.document, self.files, self._environment(hand), given)
-
-    def _environment(self, hand: Hand) -> dict[str, Any]:
-        found = dict(hand.stack.source.get("environment") or {})
-        registry = dict(found.get("resource_registry") or {})
-        inner = (registry.get("resources") or {}).get(hand.row.name)
-        registry["resources"] = inner if isinstance(inner, dict) else {}
-        return {**found, "resource_registry": registry}
+        return nested.source_of(self.template.document, self.files, inner_environment(hand), given)
 
     def knows(self, attribute: str) -> bool:
         return attribute.startswith("resource.")
@@ -196,3 +189,12 @@ class NestedTemplate(OfStack):
 
     def attribute(self, hand: Hand, name: str) -> Any:
         return self.attribute_at(hand, name, ())
+
+
+def inner_environment(hand: Hand) -> dict[str, Any]:
+    """The environment in a nested stack: the settings below the resource's own name are those of what is in it."""
+    found = dict((hand.stack.source or {}).get("environment") or {})
+    registry = dict(found.get("resource_registry") or {})
+    inner = (registry.get("resources") or {}).get(hand.row.name)
+    registry["resources"] = inner if isinstance(inner, dict) else {}
+    return {**found, "resource_registry": registry}

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources import handing_over
-from tane.services.orchestration.resources.base import LET_GO
 from tane.services.orchestration.resources.declaring import flag, formed, listing, names, one_of, shown, specs, text
 from tane.services.orchestration.resources.neutron import TAGS, Neutron, default_group, of_network, without_none
 from tane.web.errors import BadRequest
@@ -140,16 +139,11 @@ class Port(Neutron):
         return {**found, **({"ip_address": one["ip_address"]} if one.get("ip_address") else {})}
 
     def lets_go(self, hand: Hand) -> bool:
-        """Its addresses, where the template names one: no other port of the network can have that."""
         named = any(one.get("ip_address") for one in hand.properties.get("fixed_ips") or [])
-        if named and hand.row.physical_id is not None and LET_GO not in hand.row.data:
-            hand.keep(**{LET_GO: handing_over.gives_up(hand, str(hand.row.physical_id)) or {}})
-        return True
+        return handing_over.port_lets_go(hand, named=named)
 
     def takes_back(self, hand: Hand) -> bool:
-        if hand.row.data[LET_GO]:
-            handing_over.takes(hand, hand.row.data[LET_GO])
-        return True
+        return handing_over.port_takes_back(hand)
 
     def attribute(self, hand: Hand, name: str) -> Any:
         if name == "subnets":

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Plan
 
-LOST = ("ERROR", "DELETED", "SOFT_DELETED")
-"""What Heat replaces when an update has failed."""
 STANDING = ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED")
 """What a server may be after an update: that starts none, nor does a rebuild of one that was stopped."""
 DEVICE = {
@@ -267,7 +265,7 @@ class Server(Kind):
 
     def is_well(self, hand: Hand) -> bool:
         try:
-            return self.show(hand)["status"] not in LOST
+            return self.show(hand)["status"] not in handing_over.BROKEN
         except NotFound:
             return False
 
