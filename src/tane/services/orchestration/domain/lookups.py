@@ -48,8 +48,13 @@ KINDS: Mapping[str, Found] = {
     "keystone.group": Found("identity", "/v3/groups", "groups", "group", "KeystoneGroup"),
     "keystone.role": Found("identity", "/v3/roles", "roles", "role", "KeystoneRole"),
     "keystone.domain": Found("identity", "/v3/domains", "domains", "domain", "KeystoneDomain"),
+    "keystone.region": Found("identity", "/v3/regions", "regions", "region", "KeystoneRegion", by_name=False),
     "keystone.service": Found("identity", "/v3/services", "services", "service", "KeystoneService"),
 }
+
+
+UNFILTERED = ("flavors", "volume_types", "qos_specs")
+"""What its service does not look for by name."""
 
 
 def find(core: Core, ctx: Context, kind: str, value: str) -> str:
@@ -88,7 +93,7 @@ def _by_id(core: Core, ctx: Context, found: Found, value: str) -> Mapping[str, A
 
 
 def _by_name(core: Core, ctx: Context, found: Found, value: str) -> list[Mapping[str, Any]]:
-    if found.service == "compute" and found.plural == "flavors":
+    if found.plural in UNFILTERED:
         listed = inside.call(core, ctx, found.service, "GET", found.path)[found.plural]
         return [one for one in listed if one["name"] == value]
     query = [("name", f"^{value}$" if found.plural == "servers" else value)]

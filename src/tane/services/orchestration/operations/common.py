@@ -348,6 +348,7 @@ async def _answer(run: Run[P], away: Away) -> Told:
             asked.service,
             asked.method,
             asked.path,
+            asked.body,
             query=asked.query,
             headers=headers,
             stream=stream,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tane.services.orchestration.resources.base import Kind
-from tane.services.orchestration.resources.declaring import flag, listing, mapping, number, one_of, shown, text
+from tane.services.orchestration.resources.declaring import flag, formed, listing, mapping, number, one_of, shown, text
+from tane.services.orchestration.template.constraints import Length
 from tane.services.orchestration.template.properties import Property
 from tane.web.errors import NotFound
 
@@ -23,7 +24,7 @@ WHEN = {
 COMMON = {
     "description": text("Description for the alarm.", update="in_place"),
     "enabled": flag("True if alarm evaluation/actioning is enabled.", default=True, update="in_place"),
-    **{name: listing(description, Property(type="string"), update="in_place") for name, description in WHEN.items()},
+    **{name: listing(description, update="in_place") for name, description in WHEN.items()},
     "repeat_actions": flag(
         "False to trigger actions when the threshold is reached AND the alarm's state has changed.",
         default=True,
@@ -37,7 +38,7 @@ COMMON = {
             "start": text("Start time for the time constraint. A CRON expression property.", required=True),
             "description": text("Description for the time constraint."),
             "duration": number("Duration for the time constraint.", low=0, required=True),
-            "timezone": text("Timezone for the time constraint (eg. 'Asia/Taipei', 'Europe/Amsterdam')."),
+            "timezone": formed("timezone", "Timezone for the time constraint (eg. 'Asia/Taipei', 'Europe/Amsterdam')."),
         },
         default=[],
         update="in_place",
@@ -120,7 +121,7 @@ class GnocchiAggregationByMetricsAlarm(Alarm):
     properties = {
         **COMMON,
         **THRESHOLD,
-        "metrics": listing("A list of metric ids.", Property(type="string"), update="in_place"),
+        "metrics": listing("A list of metric ids.", required=True, update="in_place"),
     }
     ruled = (*THRESHOLD, "metrics")
 
@@ -182,8 +183,16 @@ class CompositeAlarm(Alarm):
         "composite_rule": mapping(
             "Composite threshold rules in JSON format.",
             {
-                "operator": one_of("The operator indicates how to combine the rules.", "or", "and", required=True),
-                "rules": listing("Rules list. Basic threshold/gnocchi rules and nested dict.", required=True),
+                "operator": one_of(
+                    "The operator indicates how to combine the rules.", "or", "and", required=True, update="in_place"
+                ),
+                "rules": listing(
+                    "Rules list. Basic threshold/gnocchi rules and nested dict.",
+                    None,
+                    Length(min=2),
+                    required=True,
+                    update="in_place",
+                ),
             },
             required=True,
             update="in_place",

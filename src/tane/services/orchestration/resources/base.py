@@ -55,13 +55,15 @@ class Wait:
 @dataclass(frozen=True)
 class Errand:
     """A call of a service that takes no part in our transactions: it is made between two of them, as whom is acted for,
-    until it was answered; so it may be made twice. ``path`` is that below the service's prefix."""
+    until it was answered; so it may be made twice. ``path`` is that below the service's prefix; ``body`` what is sent
+    as JSON, ``content`` what is sent as it is."""
 
     service: str
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
     content: bytes = b""
 
 

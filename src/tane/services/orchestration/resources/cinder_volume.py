@@ -46,7 +46,7 @@ class Volume(Served):
         "description": text("A description of the volume.", update="in_place"),
         "image": names("glance.image", "If specified, the name or ID of the image to create the volume from."),
         "metadata": mapping("Key/value pairs to associate with the volume.", default={}, update="in_place"),
-        "volume_type": names("cinder.vtype", "If specified, the type of volume to use."),
+        "volume_type": names("cinder.vtype", "If specified, the type of volume to use.", update="in_place"),
         "source_volid": names("cinder.volume", "If specified, the volume to use as source."),
         "read_only": flag("Enables or disables read-only access mode of volume.", update="in_place"),
     }
@@ -59,6 +59,8 @@ class Volume(Served):
             "display_description": "string",
             "volume_type": "string",
             "metadata": "map",
+            "metadata_values": "map",
+            "attachments": "string",
             "source_volid": "string",
             "status": "string",
             "created_at": "string",
@@ -100,13 +102,29 @@ class Volume(Served):
             raise Failed(f"Went to status {found['status']}")
         if "restore" in hand.row.data:
             return restoring.goes_on(hand, found)
-        if found["status"] not in GOOD:
+        if found["status"] not in GOOD or not self._has_type(hand, found):
             return False
         wanted = hand.row.data.get("read_only")
         if wanted is not None:
             self._act(hand, {"os-update_readonly_flag": {"readonly": bool(wanted)}})
             hand.change(data={})
         return True
+
+    def _has_type(self, hand: Hand, shown: Mapping[str, Any]) -> bool:
+        """Whether a retype that was wished is done; asks for it once nothing else is. :raises Failed: it was not."""
+        wanted = hand.row.data.get("retype")
+        if wanted is None:
+            return True
+        kind = hand.call("volume", "GET", f"/v3/types/{part(wanted['to'])}")["volume_type"]
+        if shown["volume_type"] == kind["name"]:
+            hand.drop("retype")
+            return True
+        if wanted.get("asked"):
+            hand.drop("retype")
+            raise Failed(f"The volume could not be given the type {kind['name']}")
+        self._act(hand, {"os-retype": {"new_type": wanted["to"], "migration_policy": "never"}})
+        hand.keep(retype={**wanted, "asked": True})
+        return False
 
     def is_well(self, hand: Hand) -> bool:
         try:
@@ -136,6 +154,8 @@ class Volume(Served):
             if changed["size"] < (hand.row.properties.get("size") or 0):
                 raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
             self._act(hand, {"os-extend": {"new_size": changed["size"]}})
+        if changed.get("volume_type"):
+            hand.keep(retype={"to": hand.lookup("cinder.vtype", changed["volume_type"])})
         if "read_only" in changed:
             self._act(hand, {"os-update_readonly_flag": {"readonly": bool(changed["read_only"])}})
 
@@ -205,9 +225,15 @@ class Volume(Served):
         found = self.show(hand)
         if name == "show":
             return found
-        if name == "attachments_list":
-            return found["attachments"]
-        return found.get({"display_name": "name", "display_description": "description"}.get(name, name))
+        if name == "attachments":
+            return str(found["attachments"])
+        named = {
+            "attachments_list": "attachments",
+            "metadata_values": "metadata",
+            "display_name": "name",
+            "display_description": "description",
+        }
+        return found.get(named.get(name, name))
 
 
 class VolumeAttachment(Kind):

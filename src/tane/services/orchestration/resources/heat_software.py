@@ -138,7 +138,7 @@ class SoftwareComponent(Config):
         "outputs": OUTPUTS,
         "options": SoftwareConfig.properties["options"],
     }
-    attributes = shown({"configs": "list", "show": "map"})
+    attributes = shown({"config": "string", "configs": "list", "show": "map"})
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
         actions = [action for one in properties.get("configs") or [] for action in one.get("actions") or []]
@@ -155,7 +155,8 @@ class SoftwareComponent(Config):
 
     def attribute(self, hand: Hand, name: str) -> Any:
         row = self._row(hand)
-        return [] if row is None else row.config["configs"] if name == "configs" else self.show(hand)
+        configs = [] if row is None else row.config["configs"]
+        return {"configs": configs, "config": {"configs": configs}}.get(name) or self.show(hand)
 
 
 class CloudConfig(Config):

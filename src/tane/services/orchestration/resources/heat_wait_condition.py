@@ -19,8 +19,8 @@ from tane.web.errors import BadRequest, NotImplementedHere
 if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
 
-TRANSPORTS = ("CFN_SIGNAL", "TEMP_URL_SIGNAL", "HEAT_SIGNAL", "TOKEN_SIGNAL", "ZAQAR_SIGNAL")
-BUILT = ("TOKEN_SIGNAL", "HEAT_SIGNAL", "CFN_SIGNAL", "TEMP_URL_SIGNAL")
+TRANSPORTS = ("CFN_SIGNAL", "TEMP_URL_SIGNAL", "HEAT_SIGNAL", "NO_SIGNAL", "TOKEN_SIGNAL", "ZAQAR_SIGNAL")
+BUILT = ("TOKEN_SIGNAL", "HEAT_SIGNAL", "CFN_SIGNAL", "TEMP_URL_SIGNAL", "NO_SIGNAL")
 
 
 class Handle(Kind):
@@ -168,11 +168,17 @@ class WaitCondition(Kind):
         if failed:
             raise Failed(f"WaitConditionFailure: {';'.join(failed)}")
         wanted = int(hand.row.properties[self.COUNT])
-        if len(told) >= wanted:
+        if len(told) >= wanted or self._asks_for_none(hand):
             return True
         if datetime.fromisoformat(hand.row.data["until"]) <= hand.tx.now:
             raise Failed(f"WaitConditionTimeout: {len(told)} of {wanted} received{unreachable(hand)}")
         return False
+
+    def _asks_for_none(self, hand: Hand) -> bool:
+        from tane.services.orchestration.store import resources
+
+        handle = resources.get(hand.tx, str(hand.row.data.get("handle")))
+        return handle is not None and handle.properties.get("signal_transport") == "NO_SIGNAL"
 
     def waits(self, hand: Hand) -> Wait:
         if hand.row.expires_at is None:

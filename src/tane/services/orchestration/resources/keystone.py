@@ -57,7 +57,9 @@ class Project(Keystone):
         "parent": names("keystone.project", "The name or ID of parent of this keystone project in hierarchy."),
         "tags": listing("A list of tags for labeling and sorting projects.", default=[], update="in_place"),
     }
-    attributes = shown({"name": "string", "parent_id": "string", "domain_id": "string", "enabled": "boolean"})
+    attributes = shown(
+        {"name": "string", "parent_id": "string", "domain_id": "string", "enabled": "boolean", "is_domain": "boolean"}
+    )
 
 
 class Assigned(Keystone):
@@ -119,7 +121,15 @@ class User(Assigned):
         "roles": ROLES,
         "groups": listing("Keystone user groups.", names("keystone.group", "Keystone user group."), update="in_place"),
     }
-    attributes = shown({"name": "string", "default_project_id": "string", "domain_id": "string", "enabled": "boolean"})
+    attributes = shown(
+        {
+            "name": "string",
+            "default_project_id": "string",
+            "domain_id": "string",
+            "enabled": "boolean",
+            "password_expires_at": "string",
+        }
+    )
 
 
 class Group(Assigned):
@@ -172,7 +182,9 @@ class Region(Keystone):
     renamed = {"parent_region": "parent_region_id"}
     properties = {
         "id": text("The user-defined region ID and should unique to the OpenStack deployment."),
-        "parent_region": text("If the region is hierarchically a child of another region, its ID.", update="in_place"),
+        "parent_region": names(
+            "keystone.region", "If the region is hierarchically a child of another region, its ID.", update="in_place"
+        ),
         "description": text("Description of keystone region.", update="in_place"),
         "enabled": flag("This region is enabled or disabled.", default=True, update="in_place"),
     }
@@ -196,7 +208,7 @@ class Endpoint(Keystone):
     path, single = "/v3/endpoints", "endpoint"
     properties = {
         "name": text("Name of keystone endpoint.", update="in_place"),
-        "region": text("Name or Id of keystone region.", update="in_place"),
+        "region": names("keystone.region", "Name or Id of keystone region.", update="in_place"),
         "service": names("keystone.service", "Name or Id of keystone service.", required=True, update="in_place"),
         "url": text("URL of keystone service endpoint.", required=True, update="in_place"),
         "interface": one_of(
