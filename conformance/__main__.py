@@ -85,7 +85,7 @@ def ask_swift(options: argparse.Namespace, folder: Path) -> int:
     with own_cloud(object_settings=swift.OBJECT_SETTINGS, simulated=True, keep=options.keep) as cloud:
         results = swift.run(cloud, folder, options.regex)
     (folder / "report.md").write_text(report.markdown("swift", results, time.monotonic() - begun))
-    causes = swift.known(swift.KNOWN.read_text())
+    causes = report.known(swift.KNOWN.read_text())
     print("\n".join(swift.lines(results, causes)))
     return 0 if swift.good(results, causes) else 1
 
@@ -105,11 +105,11 @@ def ask_heat(options: argparse.Namespace, folder: Path) -> int:
     differences, count = heat_oracle.run(options.seed, options.count, folder)
     for one in differences:
         print(heat_oracle.line(one))
-    types, looked_at = heat_types.compare(heat_oracle.python(), folder)
+    told, looked_at = heat_types.compare(heat_oracle.python(), folder)
+    types = heat_types.lines(told, looked_at, report.known(heat_types.KNOWN.read_text()))
     print("\n".join(types))
-    print(f"types: {len(types)} differences in {looked_at} properties and attributes")
     print(heat_oracle.last_line(differences, count))
-    return 1 if differences else 0
+    return 1 if differences or len(types) > 1 else 0
 
 
 def read_templates(options: argparse.Namespace, folder: Path) -> int:

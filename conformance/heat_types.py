@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from conformance.heat_oracle import SIDE
 from tane.services.orchestration import resources
 from tane.services.orchestration.template.properties import schema_view
 
+KNOWN = Path(__file__).parent / "lists" / "heat-types-known.txt"
 COMPARED = ("type", "required", "default", "constraints", "update_allowed", "immutable")
 
 
@@ -39,11 +41,23 @@ def compare(python: Path, folder: Path) -> tuple[list[str], int]:
     looked_at = 0
     for name, their in theirs(python, sorted(mine), folder).items():
         if their is None:
-            told.append(f"TYPE {name}: Heat has no such type")
+            told.append(f"{name}: Heat has no such type")
             continue
         looked_at += len(their["properties"]) + len(their["attributes"])
-        told += [f"TYPE {name}: {line}" for line in differences(mine[name], their)]
+        told += [f"{name}: {line}" for line in differences(mine[name], their)]
     return told, looked_at
+
+
+def lines(told: Sequence[str], looked_at: int, known: Collection[str]) -> list[str]:
+    """What is on no list, and what is on it and is no more so, in one line each; the last one tells how many."""
+    patterns = {text: re.compile(re.escape(text).replace(r"\*", ".*") + r"\Z") for text in known}
+    met = {text for text, pattern in patterns.items() if any(pattern.match(one) for one in told)}
+    new = [one for one in told if not any(pattern.match(one) for pattern in patterns.values())]
+    return [
+        *(f"TYPE {one}" for one in new),
+        *(f"NO LONGER SO {text}" for text in known if text not in met),
+        f"types: {looked_at} properties and attributes, {len(told) - len(new)} known differences, {len(new)} others",
+    ]
 
 
 def differences(mine: dict[str, Any], their: dict[str, Any]) -> Iterator[str]:

@@ -115,3 +115,20 @@ def markdown(suite: str, results: list[Result], seconds: float) -> str:
     lines += ["## Slowest", "", "| Test | Seconds |", "|---|---|"]
     lines += [f"| {result.name} | {result.seconds:.1f} |" for result in slowest]
     return "\n".join(lines) + "\n"
+
+
+def known(text: str) -> dict[str, str]:
+    """The cause by entry of a list: the lines with ``#`` that stand right above entries are their cause."""
+    causes: dict[str, str] = {}
+    cause: list[str] = []
+    fresh = True
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            cause = [*([] if fresh else cause), stripped.lstrip("# ")]
+            fresh = False
+        else:
+            fresh = True
+            if stripped:
+                causes[stripped] = " ".join(cause)
+    return causes

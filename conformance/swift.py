@@ -213,23 +213,6 @@ def settings(cloud: Cloud, keys: Keys, direct_keys: Keys) -> configparser.RawCon
     return parser
 
 
-def known(text: str) -> dict[str, str]:
-    """The cause by test of a list: the lines with ``#`` that stand right above tests are their cause."""
-    causes: dict[str, str] = {}
-    cause: list[str] = []
-    fresh = True
-    for line in text.splitlines():
-        stripped = line.strip()
-        if stripped.startswith("#"):
-            cause = [*([] if fresh else cause), stripped.lstrip("# ")]
-            fresh = False
-        else:
-            fresh = True
-            if stripped:
-                causes[stripped] = " ".join(cause)
-    return causes
-
-
 def lines(results: Sequence[report.Result], causes: dict[str, str]) -> list[str]:
     """What is told: failures that nobody knew, known ones by cause, what passes though it is on the list, why tests
     were skipped, and the figures last."""

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from conformance import disk_images, packages, report, swift
+from conformance import disk_images, packages, report
 from conformance.cloud import (
     FLAVORS,
     Cloud,
@@ -103,7 +103,7 @@ def run(
             with clouds(group.image_settings) as cloud:
                 session = Session(group, programs, folder / group.name, samples)
                 results += session.judge(cloud, mine, selection.concurrency)
-    results = applying(results, swift.known(NOT_APPLYING.read_text()))
+    results = applying(results, report.known(NOT_APPLYING.read_text()))
     return results + [report.Result(name, "failed", f"not in Tempest {VERSION}") for name in absent]
 
 

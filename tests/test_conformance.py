@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance import heat_cases, heat_oracle, heat_templates, horizon, report, swift, telemetry, tempest
+from conformance import heat_cases, heat_oracle, heat_templates, heat_types, horizon, report, swift, telemetry, tempest
 from conformance.browser import Page
 from conformance.report import Result
 
@@ -112,7 +112,7 @@ def test_templates_of_a_folder_are_counted(tmp_path: Path) -> None:
 
 
 def test_failures_of_swifts_suites_that_nobody_knows_are_told_apart() -> None:
-    causes = swift.known(
+    causes = report.known(
         "# A list\n\n# Not done,\n# as the README says.\na.A.test_one\na.A.test_two\n\n# Other\na.A.test_three\n"
     )
     assert causes == dict.fromkeys(("a.A.test_one", "a.A.test_two"), "Not done, as the README says.") | {
@@ -124,6 +124,16 @@ def test_failures_of_swifts_suites_that_nobody_knows_are_told_apart() -> None:
     assert told[0] == "FAILED a.A.test_four\n       why"
     assert not swift.good([Result("a.A.test_four", "failed", "why")], causes)
     assert not swift.good([Result("a.A.test_two", "passed")], causes), "the list must not say what is no longer so"
+
+
+def test_differences_of_resource_types_that_nobody_knows_are_told_apart() -> None:
+    told = ["OS::A: x: update_allowed is true, Heat's false", "OS::B: properties y is missing"]
+    known = ["OS::*: update_allowed is true, Heat's false", "OS::C: properties z is missing"]
+    assert heat_types.lines(told, 9, known) == [
+        "TYPE OS::B: properties y is missing",
+        "NO LONGER SO OS::C: properties z is missing",
+        "types: 9 properties and attributes, 1 known differences, 1 others",
+    ]
 
 
 def test_a_failure_of_pytest_is_told_by_what_was_raised() -> None:

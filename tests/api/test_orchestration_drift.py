@@ -395,21 +395,24 @@ def test_what_was_lost_in_a_nested_stack_is_told_and_kept_without_hidden_paramet
     assert "******" in noted and "rosebud" not in noted
 
 
-def test_a_plan_says_that_an_instance_of_another_type_is_another_instance(cloud: ApiCloud) -> None:
+def test_a_plan_says_that_an_instance_with_other_user_data_is_another_instance(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     make_network(mia)
-    image = make_image(mia)
+    image, flavor = make_image(mia), make_flavor(cloud.admin)
 
-    def template(size: str) -> dict[str, Any]:
-        web = {"Type": "AWS::EC2::Instance", "Properties": {"ImageId": image, "InstanceType": size}}
+    def template(words: str) -> dict[str, Any]:
+        web = {
+            "Type": "AWS::EC2::Instance",
+            "Properties": {"ImageId": image, "InstanceType": flavor, "UserData": words},
+        }
         return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Web": web}}
 
-    made = stack(cloud, mia, template(make_flavor(cloud.admin)))
+    made = stack(cloud, mia, template("a"))
     assert made["stack_status"] == "CREATE_COMPLETE", made
-    larger = {"template": template(make_flavor(cloud.admin, "large", vcpus=2))}
-    told = mia.put(path(mia, made, "/preview"), larger, 200).json()["resource_changes"]
+    other = {"template": template("b")}
+    told = mia.put(path(mia, made, "/preview"), other, 200).json()["resource_changes"]
     [change] = told["replaced"]
-    assert (change["resource_name"], change["replacing_properties"]) == ("Web", ["InstanceType"])
+    assert (change["resource_name"], change["replacing_properties"]) == ("Web", ["UserData"])
     assert not told["updated"]
 
 

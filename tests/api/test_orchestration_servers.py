@@ -294,3 +294,18 @@ def test_what_an_older_release_kept_of_a_server_is_no_change(garden: Garden) -> 
         tx.update(stack_resource, {"id": row.id}, properties=kept)
     garden.become(template)
     assert garden.ids()["s"] == server
+
+
+def test_an_instance_of_amazon_gets_another_type_in_place(garden: Garden) -> None:
+    larger = make_flavor(garden.cloud.admin, "large", ram=1024)
+    garden.become(hot(A))
+
+    def template(flavor: str, **more: Any) -> dict[str, Any]:
+        return hot({**A, "s": res("AWS::EC2::Instance", ImageId=garden.image, InstanceType=flavor, **more)})
+
+    garden.become(template(garden.flavor))
+    server = garden.ids()["s"]
+    garden.become(template("large", Tags=[{"Key": "colour", "Value": "red"}]))
+    shown = garden.mia.get(f"/compute/v2.1/servers/{server}").json()["server"]
+    assert garden.ids()["s"] == server
+    assert (shown["flavor"]["id"], shown["metadata"]) == (larger, {"colour": "red"})

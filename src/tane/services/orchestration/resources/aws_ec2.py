@@ -56,7 +56,7 @@ class Instance(Twin, nova_server.Server):
     description = "A resource that creates a server, as Amazon's EC2 names it."
     properties = {
         "ImageId": names("glance.image", "Glance image ID or name.", required=True),
-        "InstanceType": names("nova.flavor", "Nova instance type (flavor).", required=True),
+        "InstanceType": names("nova.flavor", "Nova instance type (flavor).", required=True, update="in_place"),
         "KeyName": names("nova.keypair", "Optional Nova keypair name."),
         "AvailabilityZone": text("Availability zone to launch the instance in."),
         "SecurityGroups": listing("Security group names to assign."),
@@ -144,8 +144,10 @@ class Instance(Twin, nova_server.Server):
         return handing_over.Held(self._interfaces(properties), frozenset(), volumes)
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
-        if "Tags" in changed:
-            super().change(hand, {"metadata": tagged(changed["Tags"])})
+        named = {"Tags": "metadata", "InstanceType": "flavor"}
+        own = self.as_own(hand)
+        super().change(own, {named[name]: own.properties[named[name]] for name in changed if name in named})
+        hand.row = own.row
 
     def attribute(self, hand: Hand, name: str) -> Any:
         found = self.show(hand)

@@ -60,9 +60,9 @@ class AccessKey(Kind):
     name = "AWS::IAM::AccessKey"
     description = "A pair of keys of a user of the stack."
     properties = {
-        "Serial": number("Not used, as in Heat."),
+        "Serial": number("Not used, as in Heat.", hidden=True),
         "UserName": text("The name of the user that the new key will belong to.", required=True),
-        "Status": one_of("Not used, as in Heat.", "Active", "Inactive"),
+        "Status": one_of("Not used, as in Heat.", "Active", "Inactive", hidden=True),
     }
     attributes = {
         "UserName": Attribute(type="string", description="Username associated with the AccessKey."),

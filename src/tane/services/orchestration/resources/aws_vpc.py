@@ -94,7 +94,11 @@ class VPC(InNetwork):
     properties = {
         "CidrBlock": text("CIDR block to apply to the VPC. Not used: subnets have theirs.", update="in_place"),
         "InstanceTenancy": one_of(
-            "Allowed tenancy of instances. Not used.", "default", "dedicated", default="default", update="in_place"
+            "Allowed tenancy of instances. Not used.",
+            *("default", "dedicated"),
+            default="default",
+            update="in_place",
+            hidden=True,
         ),
         "Tags": TAGS,
     }
@@ -167,7 +171,7 @@ class VPCGatewayAttachment(Kind):
     properties = {
         "VpcId": text("VPC ID for this gateway association.", required=True),
         "InternetGatewayId": text("ID of the InternetGateway.", update="in_place"),
-        "VpnGatewayId": text("ID of the VPNGateway to attach to the VPC. Not used.", update="in_place"),
+        "VpnGatewayId": text("ID of the VPNGateway to attach to the VPC. Not used.", update="in_place", hidden=True),
     }
 
     def needs(self, name: str, properties: Mapping[str, Any], plan: Plan) -> Sequence[str]:
@@ -297,7 +301,7 @@ class NetworkInterface(InNetwork):
         "GroupSet": listing("List of security group IDs associated with this interface.", update="in_place"),
         "PrivateIpAddress": text("Its address."),
         "SourceDestCheck": flag(
-            "Flag indicating if traffic to or from instance is validated. Not used.", update="in_place"
+            "Flag indicating if traffic to or from instance is validated. Not used.", update="in_place", hidden=True
         ),
         "SubnetId": names("neutron.subnet", "Subnet ID to associate with this interface.", required=True),
         "Tags": TAGS,

@@ -24,7 +24,12 @@ class VolumeType(Served):
         "metadata": mapping("The extra specs key and value pairs of the volume type.", default={}, update="in_place"),
         "is_public": flag("Whether the volume type is accessible to the public.", default=True, update="in_place"),
         "description": text("Description of the volume type.", update="in_place"),
-        "projects": listing("Projects to add volume type access to.", default=[], update="in_place"),
+        "projects": listing(
+            "Projects to add volume type access to.",
+            names("keystone.project", "A project."),
+            default=[],
+            update="in_place",
+        ),
     }
 
     def create(self, hand: Hand) -> str | None:
@@ -69,7 +74,7 @@ class EncryptedVolumeType(Kind):
             default="front-end",
             update="in_place",
         ),
-        "cipher": text("The encryption algorithm or mode.", update="in_place"),
+        "cipher": one_of("The encryption algorithm or mode.", "aes-xts-plain64", "aes-cbc-essiv", update="in_place"),
         "key_size": number("Size of encryption key, in bits.", update="in_place"),
         "volume_type": names("cinder.vtype", "Name or id of volume type (OS::Cinder::VolumeType).", required=True),
     }

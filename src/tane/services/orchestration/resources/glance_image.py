@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PATH = "/v2/images"
 PLAIN = ("id", "visibility", "protected", "min_disk", "min_ram", "disk_format", "container_format", "tags", "owner")
 ABOUT = ("architecture", "kernel_id", "os_distro", "os_version", "ramdisk_id")
-CHANGED = ("visibility", "protected", "tags", *ABOUT)
+CHANGED = ("visibility", "protected", "tags", "owner", *ABOUT)
 """What a patch sets; extra properties stand beside these in an image."""
 PATCH = "application/openstack-images-v2.1-json-patch"
 UUID = AllowedPattern(pattern="^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$")
@@ -55,7 +55,7 @@ class WebImage(Kind):
         "os_distro": text("The common name of the operating system distribution.", update="in_place"),
         "os_version": text("Operating system version as specified by the distributor.", update="in_place"),
         "ramdisk_id": text("ID of image stored in Glance that should be used as the ramdisk.", UUID, update="in_place"),
-        "owner": text("Owner of the image."),
+        "owner": text("Owner of the image.", update="in_place"),
         "members": listing(
             "List of the projects that the image is shared with.", text("A project."), update="in_place"
         ),

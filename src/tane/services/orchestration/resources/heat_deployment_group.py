@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tane.services.orchestration.domain.hand import Hand
     from tane.services.orchestration.domain.plans import Source
 
-SERVERS = mapping("A map of names and server IDs to apply configuration to.", update="in_place", default={})
+SERVERS = mapping("A map of names and server IDs to apply configuration to.", update="in_place", required=True)
 
 
 class Group(OfStack):

@@ -22,7 +22,7 @@ class Value(Kind):
     description = "A resource which exposes its value property as an attribute."
     properties = {
         "type": Property(
-            type="string", constraints=(AllowedValues(allowed=TYPES),), update="replace", description="The type."
+            type="string", constraints=(AllowedValues(allowed=TYPES),), update="in_place", description="The type."
         ),
         "value": Property(
             type="any", required=True, update="in_place", description="The expression to generate the attribute."

@@ -38,7 +38,7 @@ class FloatingIP(Neutron):
     }
     properties = {
         "floating_network": names("neutron.network", "Network to allocate floating IP from."),
-        "floating_network_id": names("neutron.network", "Use property floating_network."),
+        "floating_network_id": names("neutron.network", "Use property floating_network.", hidden=True),
         "floating_subnet": names("neutron.subnet", "Subnet to allocate floating IP from."),
         "value_specs": specs(),
         "port_id": names(

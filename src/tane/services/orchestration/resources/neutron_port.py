@@ -26,7 +26,7 @@ class Port(Neutron):
     links = {"network": "neutron.network", "network_id": "neutron.network"}
     properties = {
         "network": names("neutron.network", "Network this port belongs to."),
-        "network_id": names("neutron.network", "Use property network."),
+        "network_id": names("neutron.network", "Use property network.", hidden=True),
         "name": text("A symbolic name for this port.", update="in_place"),
         "value_specs": specs(),
         "admin_state_up": flag("The administrative state of this port.", default=True, update="in_place"),

@@ -98,11 +98,11 @@ class RouterInterface(Kind):
     description = "A resource for managing Neutron router interfaces."
     properties = {
         "router": names("neutron.router", "The router."),
-        "router_id": names("neutron.router", "Use property router."),
+        "router_id": names("neutron.router", "Use property router.", hidden=True),
         "subnet": names("neutron.subnet", "The subnet, either subnet or port should be specified."),
-        "subnet_id": names("neutron.subnet", "Use property subnet."),
+        "subnet_id": names("neutron.subnet", "Use property subnet.", hidden=True),
         "port": names("neutron.port", "The port, either subnet or port should be specified."),
-        "port_id": names("neutron.port", "Use property port."),
+        "port_id": names("neutron.port", "Use property port.", hidden=True),
     }
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
@@ -171,7 +171,7 @@ class RouterGateway(Kind):
     properties = {
         "router_id": names("neutron.router", "ID of the router.", required=True),
         "network": names("neutron.network", "External network for the gateway."),
-        "network_id": names("neutron.network", "Use property network."),
+        "network_id": names("neutron.network", "Use property network.", hidden=True),
     }
 
     def create(self, hand: Hand) -> str | None:

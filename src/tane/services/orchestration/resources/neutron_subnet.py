@@ -37,7 +37,7 @@ class Subnet(Neutron):
     links = {"network": "neutron.network", "network_id": "neutron.network", "subnetpool": "neutron.subnetpool"}
     properties = {
         "network": names("neutron.network", "The ID of the attached network."),
-        "network_id": names("neutron.network", "Use property network."),
+        "network_id": names("neutron.network", "Use property network.", hidden=True),
         "subnetpool": names("neutron.subnetpool", "The name or ID of the subnet pool."),
         "prefixlen": number("Prefix length for subnet allocation from subnet pool.", low=0),
         "cidr": formed("net_cidr", "The CIDR."),

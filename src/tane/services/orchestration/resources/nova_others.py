@@ -115,7 +115,7 @@ class Flavor(Served):
         "rxtx_factor": Property(type="number", default=1.0, description="RX/TX factor."),
         "extra_specs": mapping("Key/Value pairs to extend the capabilities of the flavor.", update="in_place"),
         "is_public": flag("Scope of flavor accessibility.", default=True),
-        "tenants": listing("List of tenants.", text("A tenant."), default=[], update="in_place"),
+        "tenants": listing("List of tenants.", names("keystone.project", "A tenant."), default=[], update="in_place"),
     }
     attributes = shown({"is_public": "boolean", "extra_specs": "map"})
 

@@ -21,7 +21,7 @@ EXTRA = {
     name: Port.properties[name]
     for name in (
         *("value_specs", "admin_state_up", "mac_address", "allowed_address_pairs"),
-        *("binding:vnic_type", "port_security_enabled"),
+        *("binding:vnic_type", "port_security_enabled", "no_fixed_ips"),
     )
 }
 NETWORK = {

@@ -43,7 +43,8 @@ class Property:
     ``update``: what a new value does to the resource: it is changed in place, replaced by a new one, or the change is
     refused. ``immutable``: a change is refused (Heat's word for ``update="no"``). ``schema``: of a list's items, or of
     a map's keys; None takes anything. ``convert``: of properties that are parameters of a nested template: JSON text
-    for maps and comma-delimited text for lists are taken too.
+    for maps and comma-delimited text for lists are taken too. ``hidden``: an older name, or what is taken and has no
+    effect, as in Heat: it is not shown.
     """
 
     type: str
@@ -55,6 +56,7 @@ class Property:
     schema: Property | Mapping[str, Property] | None = None
     description: str = ""
     convert: bool = False
+    hidden: bool = False
 
     def view(self) -> dict[str, Any]:
         """As ``resource-type show`` has it."""
@@ -261,7 +263,7 @@ def schema_view(
     """As ``GET /resource_types/{name}`` gives it."""
     shown: dict[str, Any] = {
         "resource_type": type_name,
-        "properties": {name: one.view() for name, one in properties.items()},
+        "properties": {name: one.view() for name, one in properties.items() if not one.hidden},
         "attributes": {name: one.view() for name, one in {**attributes, "show": SHOW}.items()},
         "support_status": dict(
             support or {"status": "SUPPORTED", "message": None, "version": None, "previous_status": None}
@@ -280,6 +282,7 @@ def template_view(
 ) -> dict[str, Any]:
     """A template that passes a type's properties through, as ``GET /resource_types/{name}/template`` gives it."""
     name = resource_name or type_name.rpartition("::")[2]
+    properties = {one: declared for one, declared in properties.items() if not declared.hidden}
     shown = {**attributes, "show": SHOW}
     if kind == "hot":
         outputs: dict[str, Any] = {
