@@ -31,6 +31,8 @@ JOBS_SECONDS = 60.0
 """Jobs that have not ended by then never do."""
 EACH_FIFTH_BY_DAY = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)])
 """Of the moments at which a process can be killed, of the texts that are tried; the others are for the night."""
+EACH_THIRD_BY_DAY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.nightly)])
+"""Of the worlds in which a host is lost."""
 PAUSE = 30.0
 """Jobs pause at most so long between two tries; leases, which are due as well, last longer."""
 

@@ -137,6 +137,7 @@ def test_a_strangers_server_has_no_screen_to_show(real: RealCloud, two_servers: 
         console(real.tenant("eve"), two_servers[0][0])
 
 
+@pytest.mark.nightly
 def test_a_console_ends_with_its_server(mia: Tenant, image: str) -> None:
     server_id = mia.request_server("screen", image)
     mia.wait_server(server_id)

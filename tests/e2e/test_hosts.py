@@ -272,6 +272,7 @@ def connected(cloud: RealCloud, name: str) -> bool:
     return bool(cloud.admin().call("GET", f"/hosts/{name}")["host"]["connected"])
 
 
+@pytest.mark.nightly
 def test_a_machine_that_loses_its_power_comes_back_with_its_servers(
     cloud: RealCloud, ann: Tenant, servers: dict[str, tuple[str, str]]
 ) -> None:

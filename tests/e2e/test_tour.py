@@ -30,6 +30,7 @@ def test_a_server_knows_its_name_and_its_floating_ip(mia: Tenant, two_servers: P
     assert mia.ssh(address, "hostname").split(".")[0] == "one"
 
 
+@pytest.mark.nightly
 def test_two_tenants_with_the_same_range_do_not_reach_each_other(
     real: RealCloud, mia: Tenant, two_servers: Pair, guest: GuestImage
 ) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -135,25 +136,25 @@ async def _killed(scenario: Scenario, operation: Operation[Any], ended: Check, n
     raise AssertionError(f"the operation had not ended after {numbers.stop} writes")
 
 
-async def loses_its_host(scenario: Scenario, only: str | None = None) -> int:
+async def loses_its_host(scenario: Scenario, only: str | None = None, *, every: int = 1) -> int:
     """Lose every host as each step begins, and as its answer is awaited; returns how many worlds were tried. ``only``:
-    lose that host alone, as each step begins and when it has ended.
+    lose that host alone, as each step begins and when it has ended. ``every``: in each third (…) of these worlds.
 
     The operation ends all the same. In half of the worlds the resource is deleted then. When the hosts are back, what
     they owe is settled, and the world is as if they had never been away.
     """
-    worlds = 0
-    for index, step in enumerate(scenario.operation.steps):
-        for lost in (_lost_before, _lost_after):
-            for delete in (False, True) if scenario.delete is not None else (False,):
-                core = await scenario.start()
-                try:
-                    operation = _replace(scenario.operation, index, lost(step, only))
-                    await _lose_and_find(scenario, core, operation, delete)
-                finally:
-                    core.close()
-                worlds += 1
-    return worlds
+    deletions = (False, True) if scenario.delete is not None else (False,)
+    tried = list(itertools.product(enumerate(scenario.operation.steps), (_lost_before, _lost_after), deletions))[
+        ::every
+    ]
+    for (index, step), lost, delete in tried:
+        core = await scenario.start()
+        try:
+            operation = _replace(scenario.operation, index, lost(step, only))
+            await _lose_and_find(scenario, core, operation, delete)
+        finally:
+            core.close()
+    return len(tried)
 
 
 async def _lose_and_find(scenario: Scenario, core: Core, operation: Operation[Any], delete: bool) -> None:

@@ -313,6 +313,7 @@ done
 """An agent that writes to the disk where a real one freezes and thaws it."""
 
 
+@pytest.mark.nightly
 def test_a_snapshot_is_of_the_moment_in_which_file_systems_are_frozen(host: Host, run: Run, tmp_path: Path) -> None:
     guest = msgspec.structs.replace(host.guest(), hardware=Hardware(guest_agent=True, quiesce=True))
     run(host.compute.create(guest))
@@ -346,6 +347,7 @@ def test_a_snapshot_that_cannot_be_quiet_is_none(
         run(host.compute.destroy(guest.id))
 
 
+@pytest.mark.nightly
 def test_swap_and_ephemeral_disk_come_ready_for_use(host: Host, run: Run) -> None:
     guest = msgspec.structs.replace(host.guest(), ephemeral_gb=1, swap_mb=32)
     run(host.compute.create(guest))

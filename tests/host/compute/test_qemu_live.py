@@ -134,6 +134,7 @@ def test_a_guest_goes_on_counting_on_another_host(
     run(story())
 
 
+@pytest.mark.nightly
 def test_a_guest_that_was_sent_goes_on_where_it_was_when_that_is_decided(
     hosts: tuple[Host, Host], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

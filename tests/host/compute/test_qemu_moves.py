@@ -54,6 +54,7 @@ def a_guest_with_a_note(host: Host, run: Run) -> Guest:
     return guest
 
 
+@pytest.mark.nightly
 def test_a_guest_moves_with_its_disks_and_comes_back_as_it_was(hosts: tuple[Host, Host], run: Run) -> None:
     here, there = hosts
     guest, move = a_guest_with_a_note(here, run), str(uuid.uuid4())

@@ -19,7 +19,7 @@ from tane.services.compute.orders import REBOOT_SERVER, RebootServer
 from tane.services.compute.reconcilers import power
 from tane.services.compute.store import migrations
 from tests.services.compute.world import ADMIN, Case, Check, Prepare, World, delete_server, scenario_of
-from tests.support import HOST_ID, second_host
+from tests.support import EACH_FIFTH_BY_DAY, EACH_THIRD_BY_DAY, HOST_ID, second_host
 from tests.support import OTHER_HOST_ID as OTHER
 
 CLAIM = {"VCPU": 1, "MEMORY_MB": 64, "DISK_GB": 1}
@@ -228,8 +228,9 @@ def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_while_unwinding(scenario)) > 0
 
 
-def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> None:
-    assert asyncio.run(testing.loses_its_host(scenario)) > 0
+@EACH_THIRD_BY_DAY
+def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario, every: int) -> None:
+    assert asyncio.run(testing.loses_its_host(scenario, every=every)) > 0
 
 
 @pytest.mark.parametrize("lost", [HOST_ID, OTHER], ids=["source", "destination"])
@@ -239,8 +240,9 @@ def test_one_end_that_is_lost_costs_no_disk(name: str, lost: str, new_core: Call
     assert asyncio.run(testing.loses_its_host(scenario_of(CASES[name], new_core), lost)) > 0
 
 
-def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
-    assert asyncio.run(testing.killed_between_writes(scenario)) > 0
+@EACH_FIFTH_BY_DAY
+def test_it_resumes_after_a_kill(scenario: Scenario, every: int) -> None:
+    assert asyncio.run(testing.killed_between_writes(scenario, every=every)) > 0
 
 
 def test_what_a_host_has_of_an_earlier_time_is_not_taken_for_what_comes(new_core: Callable[[], Core]) -> None:

@@ -28,7 +28,7 @@ from tests.services.compute.world import (
     World,
     scenario_of,
 )
-from tests.support import EACH_FIFTH_BY_DAY, HOST_ID
+from tests.support import EACH_FIFTH_BY_DAY, EACH_THIRD_BY_DAY, HOST_ID
 
 # ---------------------------------------------------------------------------------------------------------- create
 
@@ -329,12 +329,14 @@ def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario, every: int
     assert asyncio.run(testing.killed_while_unwinding(scenario, every=every)) > 0
 
 
-def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> None:
-    assert asyncio.run(testing.loses_its_host(scenario)) > 0
+@EACH_THIRD_BY_DAY
+def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario, every: int) -> None:
+    assert asyncio.run(testing.loses_its_host(scenario, every=every)) > 0
 
 
-def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
-    assert asyncio.run(testing.killed_between_writes(scenario)) > 0
+@EACH_FIFTH_BY_DAY
+def test_it_resumes_after_a_kill(scenario: Scenario, every: int) -> None:
+    assert asyncio.run(testing.killed_between_writes(scenario, every=every)) > 0
 
 
 def test_a_server_that_was_deleted_long_ago_is_forgotten(new_core: Callable[[], Core]) -> None:

@@ -20,7 +20,7 @@ from tests.services.compute.test_moves import CASES as MOVES
 from tests.services.compute.test_moves import CLAIM, OTHER, compute, where
 from tests.services.compute.test_operations import CASES as REST
 from tests.services.compute.world import ADMIN, BY_NAME, Case, Check, Prepare, World, scenario_of
-from tests.support import HOST_ID, second_host
+from tests.support import EACH_FIFTH_BY_DAY, EACH_THIRD_BY_DAY, HOST_ID, second_host
 
 
 def asked(action: Callable[..., object], *before: Callable[..., object], volume: bool = False) -> Prepare:
@@ -172,12 +172,14 @@ def test_it_resumes_after_a_kill_while_it_unwinds(scenario: Scenario) -> None:
     assert asyncio.run(testing.killed_while_unwinding(scenario)) > 0
 
 
-def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario) -> None:
-    assert asyncio.run(testing.loses_its_host(scenario)) > 0
+@EACH_THIRD_BY_DAY
+def test_a_lost_host_holds_nothing_up_and_gives_all_back(scenario: Scenario, every: int) -> None:
+    assert asyncio.run(testing.loses_its_host(scenario, every=every)) > 0
 
 
-def test_it_resumes_after_a_kill(scenario: Scenario) -> None:
-    assert asyncio.run(testing.killed_between_writes(scenario)) > 0
+@EACH_FIFTH_BY_DAY
+def test_it_resumes_after_a_kill(scenario: Scenario, every: int) -> None:
+    assert asyncio.run(testing.killed_between_writes(scenario, every=every)) > 0
 
 
 def test_every_operation_is_tried() -> None:

@@ -30,7 +30,7 @@ from tane.services.orchestration.tables import stack, stack_resource, stack_snap
 from tane.web import inside
 from tane.web.context import Context
 from tests.services.volume.pool import add_pool
-from tests.support import EACH_FIFTH_BY_DAY
+from tests.support import EACH_FIFTH_BY_DAY, EACH_THIRD_BY_DAY
 
 ALL = [operation for service in SERVICES for operation in service.operations]
 NET: dict[str, Any] = {"type": "OS::Neutron::Net"}
@@ -455,6 +455,9 @@ def test_a_process_killed_while_it_fails_is_carried_on(name: str, every: int, ne
     asyncio.run(testing.killed_while_unwinding(scenario(name, new_core), every=every))
 
 
+@EACH_THIRD_BY_DAY
 @pytest.mark.parametrize("name", SHORT)
-def test_a_lost_host_holds_nothing_up_and_the_stack_can_be_deleted(name: str, new_core: Callable[[], Core]) -> None:
-    asyncio.run(testing.loses_its_host(scenario(name, new_core, lost=True)))
+def test_a_lost_host_holds_nothing_up_and_the_stack_can_be_deleted(
+    name: str, every: int, new_core: Callable[[], Core]
+) -> None:
+    asyncio.run(testing.loses_its_host(scenario(name, new_core, lost=True), every=every))

@@ -23,7 +23,7 @@ from tane.services.volume.store import volumes as volume_rows
 from tane.wire.blocks import BLOCK
 from tests.services.volume.pool import add_project
 from tests.services.volume.test_operations import MIA, World
-from tests.support import EACH_FIFTH_BY_DAY
+from tests.support import EACH_FIFTH_BY_DAY, EACH_THIRD_BY_DAY
 
 HELD = {0: os.urandom(BLOCK), 5: b"5" * BLOCK}
 
@@ -238,9 +238,10 @@ def test_a_process_killed_while_it_unwinds_is_carried_on(name: str, every: int, 
     asyncio.run(testing.killed_while_unwinding(scenario(name, new_core), every=every))
 
 
+@EACH_THIRD_BY_DAY
 @pytest.mark.parametrize("name", ON_HOSTS)
-def test_a_lost_host_holds_nothing_up_and_gives_all_back(name: str, new_core: Callable[[], Core]) -> None:
-    asyncio.run(testing.loses_its_host(scenario(name, new_core)))
+def test_a_lost_host_holds_nothing_up_and_gives_all_back(name: str, every: int, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.loses_its_host(scenario(name, new_core), every=every))
 
 
 def test_a_backup_that_is_deleted_by_force_while_it_is_made_leaves_nothing(new_core: Callable[[], Core]) -> None:

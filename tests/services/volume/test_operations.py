@@ -31,7 +31,7 @@ from tane.web.context import Context
 from tane.wire.documents import ImageRef
 from tane.wire.errors import HostError
 from tests.services.volume.pool import add_pool
-from tests.support import EACH_FIFTH_BY_DAY, HOST_ID
+from tests.support import EACH_FIFTH_BY_DAY, EACH_THIRD_BY_DAY, HOST_ID
 
 GIB = 1 << 30
 MIA = Context("req-1", user_id="mia", project_id="garden", roles=("member", "reader"))
@@ -311,9 +311,10 @@ def test_a_step_that_runs_twice_changes_nothing(name: str, new_core: Callable[[]
     asyncio.run(testing.repeats_each_step(scenario(name, new_core)))
 
 
+@EACH_FIFTH_BY_DAY
 @pytest.mark.parametrize("name", CASES)
-def test_a_killed_process_is_carried_on_by_the_next(name: str, new_core: Callable[[], Core]) -> None:
-    asyncio.run(testing.killed_between_writes(scenario(name, new_core)))
+def test_a_killed_process_is_carried_on_by_the_next(name: str, every: int, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.killed_between_writes(scenario(name, new_core), every=every))
 
 
 @EACH_FIFTH_BY_DAY
@@ -322,9 +323,10 @@ def test_a_process_killed_while_it_unwinds_is_carried_on(name: str, every: int, 
     asyncio.run(testing.killed_while_unwinding(scenario(name, new_core), every=every))
 
 
+@EACH_THIRD_BY_DAY
 @pytest.mark.parametrize("name", CASES)
-def test_a_lost_host_holds_nothing_up_and_gives_all_back(name: str, new_core: Callable[[], Core]) -> None:
-    asyncio.run(testing.loses_its_host(scenario(name, new_core)))
+def test_a_lost_host_holds_nothing_up_and_gives_all_back(name: str, every: int, new_core: Callable[[], Core]) -> None:
+    asyncio.run(testing.loses_its_host(scenario(name, new_core), every=every))
 
 
 def test_a_volume_is_reserved_connected_attached_and_detached(new_core: Callable[[], Core]) -> None:
