@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tane.agent.compute.drivers.fake import FakeCompute
 from tane.services.orchestration.tables import stack_resource
 from tane.web import inside
+from tane.wire.errors import HostError
 from tests.api.compute_support import make_flavor, make_image
 from tests.api.orchestration_support import at, begin, hot, path, resources, stack, update
 from tests.support import ApiCloud
@@ -309,3 +311,22 @@ def test_an_instance_of_amazon_gets_another_type_in_place(garden: Garden) -> Non
     shown = garden.mia.get(f"/compute/v2.1/servers/{server}").json()["server"]
     assert garden.ids()["s"] == server
     assert (shown["flavor"]["id"], shown["metadata"]) == (larger, {"colour": "red"})
+
+
+def test_a_resize_that_failed_on_its_host_is_tried_again_by_the_next_update(
+    garden: Garden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_flavor(garden.cloud.admin, "large", ram=1024)
+    garden.become(hot({**A, "s": garden.server([IN_A])}))
+    server, template = garden.ids()["s"], hot({**A, "s": garden.server([IN_A], flavor="large")})
+
+    async def refuses(self: FakeCompute, *given: Any, **named: Any) -> None:
+        raise HostError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeCompute, "keep", refuses)
+        made = update(garden.cloud, garden.mia, garden.made, template)
+    assert made["stack_status"] == "UPDATE_FAILED" and "Resizing to" in made["stack_status_reason"]
+    garden.become(template)
+    shown = garden.mia.get(f"/compute/v2.1/servers/{server}").json()["server"]
+    assert (garden.ids()["s"], shown["status"]) == (server, "ACTIVE") and shown["flavor"]["id"] != garden.flavor

@@ -111,7 +111,8 @@ class Volume(Served):
         return True
 
     def _has_type(self, hand: Hand, shown: Mapping[str, Any]) -> bool:
-        """Whether a retype that was wished is done; asks for it once nothing else is. :raises Failed: it was not."""
+        """Whether a retype that was wished is done; asks for it once nothing else is. :raises Failed: it was not; the
+        next action of the stack asks once more."""
         wanted = hand.row.data.get("retype")
         if wanted is None:
             return True
@@ -119,11 +120,10 @@ class Volume(Served):
         if shown["volume_type"] == kind["name"]:
             hand.drop("retype")
             return True
-        if wanted.get("asked"):
-            hand.drop("retype")
+        if wanted.get("asked") == hand.stack.traversal:
             raise Failed(f"The volume could not be given the type {kind['name']}")
         self._act(hand, {"os-retype": {"new_type": wanted["to"], "migration_policy": "never"}})
-        hand.keep(retype={**wanted, "asked": True})
+        hand.keep(retype={**wanted, "asked": hand.stack.traversal})
         return False
 
     def is_well(self, hand: Hand) -> bool:

@@ -82,7 +82,7 @@ class WebImage(Kind):
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         wanted = {name: changed[name] for name in CHANGED if name in changed}
         if "extra_properties" in changed:
-            wanted |= {**dict.fromkeys(self._extra(hand.row.properties)), **self._extra(changed)}
+            wanted = {**dict.fromkeys(self._extra(hand.row.properties)), **self._extra(changed), **wanted}
         if wanted:
             hand.keep(wanted=wanted)
         if "members" in changed:

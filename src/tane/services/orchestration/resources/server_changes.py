@@ -65,7 +65,8 @@ def rebuild(hand: Hand, shown: Mapping[str, Any]) -> bool:
 
 def resize(hand: Hand, shown: Mapping[str, Any]) -> bool:
     """Whether the server has the flavor and no decision about it is left. A resize is confirmed at once; one to a
-    flavor that is not wanted any more is taken back. :raises Failed: compute could not."""
+    flavor that is not wanted any more is taken back. :raises Failed: compute could not; the next action of the stack
+    asks once more."""
     if shown.get("OS-EXT-STS:task_state") is not None:
         return False
     wanted = hand.row.data["resize"]
@@ -77,11 +78,10 @@ def resize(hand: Hand, shown: Mapping[str, Any]) -> bool:
     if is_it:
         hand.keep(resize=None)
         return True
-    if wanted.get("asked"):
-        hand.keep(resize=None)
+    if wanted.get("asked") == hand.stack.traversal:
         raise Failed(f"Resizing to '{wanted['to']}' failed, status '{told['status']}'")
     _act(hand, {"resize": {"flavorRef": wanted["to"]}})
-    hand.keep(resize={**wanted, "asked": True})
+    hand.keep(resize={**wanted, "asked": hand.stack.traversal})
     return False
 
 
