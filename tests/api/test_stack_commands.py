@@ -77,7 +77,7 @@ def test_a_plan_says_what_would_be_created(cloud: ApiCloud, run: Run, folder: Pa
     mia = cloud.new_user("mia", "garden")
     done = run(mia, "plan", folder / "rose.yaml", "-e", folder / "env.yaml")
     assert done.exit_code == 2, done.output
-    assert "The stack rose would be created, with 4 resources." in done.output
+    assert ": it would be created, with 4 resources." in done.output
     assert "  +  bed/inner  OS::Heat::TestResource" in done.output
     assert mia.get(f"/orchestration/v1/{mia.project_id}/stacks").json()["stacks"] == []
 

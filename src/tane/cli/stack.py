@@ -33,7 +33,9 @@ app = typer.Typer(no_args_is_help=True, help="What a template would do to a stac
 UserOption = Annotated[
     str, typer.Option("--user", help="Who asks; the password is that of OS_PASSWORD. Without it the administrator.")
 ]
-ProjectOption = Annotated[str, typer.Option("--project", help="The project whose stack it is.")]
+ProjectOption = Annotated[
+    str, typer.Option("--project", help="The project whose stack it is; what the shell says (OS_…) counts for nothing.")
+]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The template, HOT or CloudFormation's.")]
 EnvironmentOption = Annotated[
     list[Path] | None, typer.Option("--environment", "-e", metavar="ENV", help="An environment; may be repeated.")
@@ -74,7 +76,8 @@ def plan(
             asked = f"/orchestration/v1/{client.project_id}/stacks/preview"
             told = client.call("POST", asked, {**body, "stack_name": name})["stack"]["resources"]
             lines = list(_created(told))
-            head = f"The stack {plain(name)} would be created, with {len(lines)} resources."
+            there = f"There is no stack {plain(name)} in the project {plain(project)}"
+            head = f"{there}: it would be created, with {len(lines)} resources."
         else:
             # PATCH takes what is not given from the stack, as an update with --existing does.
             changes = client.call("PATCH" if existing else "PUT", f"{found}/preview", body)["resource_changes"]
