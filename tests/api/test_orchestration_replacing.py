@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -389,6 +390,142 @@ def test_an_interface_of_amazon_hands_its_address_on(cloud: ApiCloud) -> None:
     made = stack(cloud, mia, template("a"))
     before = ids(mia, made)["Port"]
     update(cloud, mia, made, template("b"))
+    assert ids(mia, made)["Port"] == before
+    unwell(mia, made, "Port")
+    update(cloud, mia, made, template("b"))
     settle(cloud)
     after = ids(mia, made)["Port"]
     assert after != before and addresses(mia, after) == ["10.0.1.77"]
+
+
+def test_a_roll_back_leaves_alone_what_the_update_had_not_come_to(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def template(**bad: Any) -> dict[str, Any]:
+        nets = {f"net-{number}": res("OS::Neutron::Net") for number in range(12)}
+        return hot({"bad": res("OS::Heat::TestResource", **bad), **nets})
+
+    made = stack(cloud, mia, template(value="a"))
+    before = ids(mia, made)
+    update(cloud, mia, made, template(value="b", fail=True), disable_rollback=False)
+    settle(cloud)
+    assert show(mia, "rose", made["id"])["stack_status"] == "ROLLBACK_COMPLETE"
+    after = ids(mia, made)
+    assert {name: after[name] for name in before if name != "bad"} == {
+        name: before[name] for name in before if name != "bad"
+    }
+    events = mia.get(path(mia, made, "/events")).json()["events"]
+    failed = {one["resource_name"] for one in events if one["resource_status"] == "UPDATE_FAILED"}
+    assert failed == {"rose", "bad"}
+
+
+def test_what_a_nested_stack_holds_outlives_a_failed_update_of_another_part_of_it(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def inner(**more: Any) -> dict[str, str]:
+        return {"in.yaml": json.dumps(hot({"net": res("OS::Neutron::Net"), "word": value(**more)}))}
+
+    outer = hot({"one": res("in.yaml")})
+    made = stack(cloud, mia, outer, files=inner(word="a"))
+    before = ids(mia, made)["one"]
+    [nested] = [one for one in mia.get(at(mia, "/stacks?show_nested=1")).json()["stacks"] if one["parent"]]
+    net = ids(mia, nested)["net"]
+    update(cloud, mia, made, outer, files=inner(word="b", fail=True))
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_FAILED"
+    update(cloud, mia, made, outer, files=inner(word="b"))
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_COMPLETE"
+    assert ids(mia, made)["one"] == before and ids(mia, nested)["net"] == net
+
+
+def test_what_others_refer_to_stays_where_a_change_of_it_failed(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def template(**more: Any) -> dict[str, Any]:
+        return hot({**NET, "port": res("OS::Neutron::Port", network=get("net"), **more)})
+
+    made = stack(cloud, mia, template())
+    before = ids(mia, made)
+    shown = update(cloud, mia, made, template(value_specs={"no_such_thing": 1}))
+    assert shown["stack_status"] == "UPDATE_FAILED"
+    update(cloud, mia, made, template(name="p"))
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_COMPLETE" and ids(mia, made) == before
+
+
+def test_a_stack_goes_whose_broken_server_holds_a_volume(cloud: ApiCloud) -> None:
+    garden = Garden(cloud)
+    mia = garden.mia
+    plug = res("OS::Cinder::VolumeAttachment", instance_uuid=get("web"), volume_id=get("disk"))
+    web = garden.server(networks=[{"network": get("net")}])
+    made = garden.made(hot({**NET, "disk": res("OS::Cinder::Volume", size=1), "web": web, "plug": plug}))
+    cloud.admin.post(f"{V}/servers/{ids(mia, made)['web']}/action", {"os-resetState": {"state": "error"}}, 202)
+    mia.delete(path(mia, made), 204)
+    settle(cloud)
+    shown = show(mia, "rose", made["id"])
+    assert shown["stack_status"] == "DELETE_COMPLETE", shown["stack_status_reason"]
+
+
+def test_what_is_wanted_again_while_it_is_deleted_is_made_again(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    environment = {"resource_registry": {"resources": {"slow": {"deep": {"hooks": "pre-delete"}}}}}
+    more: dict[str, Any] = {"environment": environment, "files": {"in.yaml": json.dumps(hot({"deep": value()}))}}
+    whole, less = hot({"one": value(), "slow": res("in.yaml")}), hot({"one": value()})
+    made = stack(cloud, mia, whole, **more)
+    [inner] = [one for one in mia.get(at(mia, "/stacks?show_nested=1")).json()["stacks"] if one["parent"]]
+    for template in (less, whole):
+        mia.put(path(mia, made), {"template": template, **more}, 202)
+        cloud.run_jobs()
+    mia.post(path(mia, inner, "/resources/deep/signal"), {"unset_hook": "pre-delete"}, 200)
+    settle(cloud)
+    shown = show(mia, "rose", made["id"])
+    assert shown["stack_status"] == "UPDATE_COMPLETE", shown["stack_status_reason"]
+    assert sorted(ids(mia, made)) == ["one", "slow"]
+
+
+def test_an_update_ends_what_waits_for_what_it_takes_out(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    handle = res("OS::Heat::WaitConditionHandle")
+    waits = {"handle": handle, "wait": res("OS::Heat::WaitCondition", handle=get("handle"), timeout=3000)}
+    made = stack(cloud, mia, hot({"one": value()}))
+    mia.put(path(mia, made), {"template": hot({"one": value(), **waits})}, 202)
+    cloud.run_jobs()
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_IN_PROGRESS"
+    update(cloud, mia, made, hot({"one": value("b")}))
+    assert show(mia, "rose", made["id"])["stack_status"] == "UPDATE_COMPLETE" and list(ids(mia, made)) == ["one"]
+
+
+def test_a_stack_suspends_no_server_that_it_only_names(cloud: ApiCloud) -> None:
+    garden = Garden(cloud)
+    mia = garden.mia
+    own = garden.made(hot({**NET, "web": garden.server(networks=[{"network": get("net")}])}))
+    server = ids(mia, own)["web"]
+    named = {**garden.server(), "external_id": server}
+    made = stack(cloud, mia, hot({"web": named}), "lily")
+    mia.post(path(mia, made, "/actions"), {"suspend": None}, None)
+    settle(cloud)
+    assert show(mia, "lily", made["id"])["stack_status"] == "SUSPEND_COMPLETE"
+    assert mia.get(f"{V}/servers/{server}").json()["server"]["status"] == "ACTIVE"
+
+
+def test_a_rule_of_a_group_is_described_otherwise_and_comes_back(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+
+    def template(words: str, **more: Any) -> dict[str, Any]:
+        rule = res("OS::Neutron::SecurityGroupRule", security_group=get("group"), protocol="tcp", description=words)
+        return hot({"group": res("OS::Neutron::SecurityGroup"), "rule": rule, **more})
+
+    def described(made: dict[str, Any]) -> list[str]:
+        group = mia.get(f"{N}/security-groups/{ids(mia, made)['group']}").json()["security_group"]
+        return [rule["description"] for rule in group["security_group_rules"] if rule["direction"] == "ingress"]
+
+    made = stack(cloud, mia, template("a"))
+    update(cloud, mia, made, template("b"))
+    assert described(made) == ["b"]
+    update(cloud, mia, made, template("c", bad=fails("rule")), disable_rollback=False)
+    assert show(mia, "rose", made["id"])["stack_status"] == "ROLLBACK_COMPLETE" and described(made) == ["b"]
+
+
+def test_a_resource_is_marked_by_the_id_of_what_it_stands_for(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"net": res("OS::Neutron::Net")}))
+    mia.patch(path(mia, made, f"/resources/{ids(mia, made)['net']}"), {"mark_unhealthy": True}, 200)
+    assert resources(mia, made)["net"]["resource_status"] == "CHECK_FAILED"

@@ -115,7 +115,6 @@ def metadata_by_address(request: Request) -> dict[str, Any]:
 def mark_unhealthy(request: Request) -> Response:
     stack_id, name = stack_of(request)
     body = request.body
-    resources.show(request.core, request.ctx, stack_id, name, request.path["resource_name"])
     if body.mark_unhealthy is UNSET:
         raise BadRequest("Missing mandatory (mark_unhealthy) key from mark unhealthy request")
     resources.mark(

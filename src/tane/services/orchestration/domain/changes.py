@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,6 +55,7 @@ def of_update(
         hidden = engine.secrets(tx, core, row)
         rows = resources.of_stack(tx, stack_id)
         there = {found.name: found for found in rows if found.current}
+        by_id = {found.id: found for found in rows}
         failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
         mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
         with core.db.joining(tx):
@@ -65,7 +66,7 @@ def of_update(
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
                 listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost, secrets=hidden)
-            return [_goes_back(_change(one, there.get(one.name), drifted, mended), rows) for one in listed]
+            return [_goes_back(_change(one, there.get(one.name), drifted, mended), by_id) for one in listed]
 
         found = _settled(look, lost)
     names = {one.name for one in found}
@@ -87,14 +88,14 @@ def _settled(look: Any, lost: set[str]) -> list[Change]:
         effort.look()
 
 
-def _goes_back(change: Change, rows: Sequence[Row[Any]]) -> Change:
+def _goes_back(change: Change, by_id: Mapping[str, Row[Any]]) -> Change:
     """What is done where one that was replaced is what is wanted again: it is the present one again."""
     row, one = change.row, change.looked
     unmade = row is not None and row.status == FAILED and row.physical_id is None
     if row is None or one is None or row.replaces is None or not (change.what == "replaced" or unmade):
         return change
     kind = one.plan.kinds[one.name]
-    for old in engine.replaced(row, rows):
+    for old in engine.replaced(row, by_id):
         if deciding.fits(one.plan, old, one.properties):
             differing = sorted(deciding.differing(kind, old.properties, one.properties))
             return Change(one.name, "updated", one, old, differing)

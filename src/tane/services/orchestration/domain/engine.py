@@ -114,7 +114,7 @@ def begin(
     """Start an action of a stack whose source is what it is to be; ``values``: more columns that change with it.
     ``adopted``: what its resources are adopted from, by name.
 
-    What an older action has under way is done first, and looked at then; a deletion or a roll back turns it round.
+    What an older action has under way goes on where this one needs it too, and is turned round where not.
     """
     before = stacks.get(tx, stack_id)
     assert before is not None
@@ -150,6 +150,8 @@ def begin(
         _take_back_replaced(tx, stack_id)
     if action not in TURNS and not undoes(stack):
         _add_missing(tx, core, stack, adopted or {})
+    if before.status == IN_PROGRESS and action in ("UPDATE", "RESTORE"):
+        _look_again(tx, core, stack)
     advance(tx, core, stack_id)
 
 
@@ -165,6 +167,14 @@ def _stop(tx: Tx, stack_id: str, but: Sequence[str]) -> None:
             jobs.cancel(tx, job_of(row.id))
 
 
+def _look_again(tx: Tx, core: Core, stack: Row[Any]) -> None:
+    """What is under way with a resource that is wanted no more ends, and what waits looks whether it still has to."""
+    wanted = plan_of(tx, core, stack).resources
+    for row in resources.light(tx, stack.id):
+        if row.working and row.action != "DELETE":
+            (jobs.wake if row.name in wanted else jobs.cancel)(tx, job_of(row.id))
+
+
 def stop(tx: Tx, stack_id: str) -> None:
     """Turn round whatever is under way with a stack's resources."""
     _stop(tx, stack_id, ())
@@ -172,17 +182,17 @@ def stop(tx: Tx, stack_id: str) -> None:
 
 def _take_back_replaced(tx: Tx, stack_id: str) -> None:
     """A rollback goes back to those that were replaced, as long as they are there."""
-    rows = resources.of_stack(tx, stack_id)
-    for row in rows:
+    rows = {row.id: row for row in resources.of_stack(tx, stack_id)}
+    for row in rows.values():
         old = next(replaced(row, rows), None) if row.current else None
         if old is not None:
             resources.change(tx, row.id, current=False)
             resources.change(tx, old.id, current=True)
 
 
-def replaced(row: Row[Any], rows: Sequence[Row[Any]]) -> Iterator[Row[Any]]:
-    """Those in whose place a resource came, the last one first, that are well and not about to go."""
-    by_id = {one.id: one for one in rows}
+def replaced(row: Row[Any], by_id: Mapping[str, Row[Any]]) -> Iterator[Row[Any]]:
+    """Those in whose place a resource came, the last one first, that are well and not about to go; ``by_id`` has all
+    of its name."""
     old = by_id.get(row.replaces or "")
     while old is not None:
         if old.status == COMPLETE and old.action not in ("INIT", "DELETE") and not old.working:
@@ -252,6 +262,11 @@ def advance(tx: Tx, core: Core, stack_id: str) -> None:
         return
     wanted: Mapping[str, set[str]] = {} if undoes(stack) else plan_of(tx, core, stack).graph
     current = {row.name: row for row in rows if row.current and row.name in wanted}
+    if len(current) < len(wanted):
+        # Its deletion was under way when it was wanted again, and has ended.
+        _add_missing(tx, core, stack, {})
+        rows = resources.light(tx, stack_id)
+        current = {row.name: row for row in rows if row.current and row.name in wanted}
     done = {name for name, row in current.items() if _is_done(stack, row)}
     by = ByOwner(stack.request_id, stack.user_id, stack.project_id)
     if len(done) < len(wanted):
@@ -448,9 +463,16 @@ def _turns_on(tx: Tx, core: Core, stack: Row[Any], row: Row[Any]) -> bool:
 
 def deleted(tx: Tx, core: Core, row: Row[Any]) -> None:
     """A resource is gone. What it needed may go now; one that needed nothing leaves all as it was, but for the last."""
-    if not row.requires and resources.is_working(tx, row.stack_id):
+    if not row.requires and resources.is_working(tx, row.stack_id) and not _is_wanted_again(tx, core, row):
         return
     advance(tx, core, row.stack_id)
+
+
+def _is_wanted_again(tx: Tx, core: Core, row: Row[Any]) -> bool:
+    stack = stacks.get(tx, row.stack_id)
+    if stack is None or not row.current or stack.status != IN_PROGRESS or stack.action in TURNS or undoes(stack):
+        return False
+    return row.name in plan_of(tx, core, stack).graph
 
 
 def _order(tx: Tx, stack: Row[Any], row: Row[Any]) -> None:

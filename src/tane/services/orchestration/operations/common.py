@@ -392,7 +392,13 @@ def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:
         return
     if action == "CREATE" and (row.action == "ADOPT" or engine.ADOPTED in row.data):
         action = "ADOPT"
-    reason = "Stopped: the stack has something else to do" if reason == "cancelled" else reason
+    if reason == "cancelled":
+        if row.physical_id is not None and action != "DELETE" and (row.action, row.status) != (action, IN_PROGRESS):
+            # Nothing was begun: it is what it was.
+            resources.change(tx, row.id, working=False, hook=None, expires_at=None)
+            engine.advance(tx, run.core, row.stack_id)
+            return
+        reason = "Stopped: the stack has something else to do"
     values = {"action": action, "status": FAILED, "reason": reason[:4096], "working": False, "expires_at": None}
     if (row.action, row.status) != (action, IN_PROGRESS):
         # What was begun in a transaction that came to nothing is told all the same.

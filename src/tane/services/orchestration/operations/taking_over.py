@@ -13,8 +13,9 @@ from tane.services.orchestration.domain.common import IN_PROGRESS
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import CONFLICTS, act, is_stale, kind_of, later
 from tane.services.orchestration.orders import ResourceParams
-from tane.services.orchestration.resources.base import LET_GO, Wait
+from tane.services.orchestration.resources.base import LET_GO, Replace, Wait
 from tane.services.orchestration.store import resources
+from tane.web.errors import NotFound
 
 
 async def clear(run: Run[ResourceParams]) -> None:
@@ -35,7 +36,7 @@ async def clear(run: Run[ResourceParams]) -> None:
 async def regain(run: Run[ResourceParams]) -> None:
     """Before a resource is changed: what it had let go to another it has again.
 
-    :raises Retry: it has not yet.
+    :raises Retry: it has not yet. :raises Replace: what it had is gone.
     """
 
     def work(hand: Hand) -> Wait | None:
@@ -45,7 +46,11 @@ async def regain(run: Run[ResourceParams]) -> None:
         if (pause := _let_go(hand)) is not None:
             return pause
         kind = kind_of(hand)
-        if not kind.takes_back(hand):
+        try:
+            has_it = kind.takes_back(hand)
+        except NotFound:
+            raise Replace from None
+        if not has_it:
             return kind.waits(hand)
         hand.drop(LET_GO)
         return None

@@ -18,7 +18,10 @@ async def begin(run: Run[TurnParams]) -> None:
         if hand.row.action == action and hand.row.status == IN_PROGRESS:
             return
         becomes(hand, action, IN_PROGRESS)
-        if action == "SUSPEND":
+        if action in ("SUSPEND", "RESUME") and hand.row.declared.get("external_id"):
+            # It is others'.
+            completes(hand, action)
+        elif action == "SUSPEND":
             kind.suspend(hand)
         elif action == "RESUME":
             kind.resume(hand)

@@ -109,7 +109,7 @@ def _goes_back(hand: Hand) -> bool:
     if row.replaces is None:
         return False
     wanted = values.plain(values.resolved(hand, plan, row.name))
-    before = engine.replaced(row, resources.all_named(hand.tx, hand.stack.id, row.name))
+    before = engine.replaced(row, {one.id: one for one in resources.all_named(hand.tx, hand.stack.id, row.name)})
     old = next((one for one in before if deciding.fits(plan, one, wanted)), None)
     if old is None:
         return False
@@ -155,9 +155,7 @@ def replace(hand: Hand) -> None:
 
 
 async def change(run: Run[ResourceParams]) -> dict[str, Any]:
-    if run.data["what"] == "regain":
-        await regain(run)
-    elif run.data["what"] != "change":
+    if run.data["what"] not in ("regain", "change"):
         return {}
 
     def work(hand: Hand) -> None:
@@ -180,6 +178,8 @@ async def change(run: Run[ResourceParams]) -> dict[str, Any]:
             replace(hand)
 
     try:
+        if run.data["what"] == "regain":
+            await regain(run)
         await act(run, work, looks=look)
     except Replace:
         await act(run, instead)

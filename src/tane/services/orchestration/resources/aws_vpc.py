@@ -297,7 +297,7 @@ class NetworkInterface(InNetwork):
     description = "A port, as Amazon's EC2 names it."
     path, single = PORTS, "port"
     properties = {
-        "Description": text("Description for this interface."),
+        "Description": text("Description for this interface.", update="in_place"),
         "GroupSet": listing("List of security group IDs associated with this interface.", update="in_place"),
         "PrivateIpAddress": text("Its address."),
         "SourceDestCheck": flag(
@@ -331,12 +331,14 @@ class NetworkInterface(InNetwork):
         return [hand.lookup("neutron.security_group", str(one)) for one in groups]
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
-        if "GroupSet" not in changed:
-            return
-        wanted = changed["GroupSet"]
-        groups = [default_group(hand)] if wanted is None else self._groups(hand, wanted)
-        body = {"port": {"security_groups": groups}}
-        hand.call("network", "PUT", f"{PORTS}/{hand.id}", body)
+        body: dict[str, Any] = {}
+        if "Description" in changed:
+            body["description"] = changed["Description"] or ""
+        if "GroupSet" in changed:
+            wanted = changed["GroupSet"]
+            body["security_groups"] = [default_group(hand)] if wanted is None else self._groups(hand, wanted)
+        if body:
+            hand.call("network", "PUT", f"{PORTS}/{hand.id}", {"port": body})
 
     def attribute(self, hand: Hand, name: str) -> Any:
         shown = self.show(hand)

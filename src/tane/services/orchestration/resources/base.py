@@ -206,6 +206,13 @@ class Kind:
         as what it holds would go with it. Of types that hold nothing nobody asks."""
         return False
 
+    def is_there(self, hand: Hand) -> bool:
+        """Whether what it stands for is found."""
+        try:
+            return self.differences(hand) is not None
+        except NotFound:
+            return False
+
     # ------------------------------------------------------------------------------------------------------ asking
 
     def reference(self, row: Row[Any]) -> str | None:
@@ -349,6 +356,13 @@ class Served(Kind):
             hand.call(self.service, "DELETE", f"{self.path}/{hand.id}")
         except NotFound:
             return
+
+    def is_well(self, hand: Hand) -> bool:
+        """One that is there keeps what refers to it, and what it holds."""
+        try:
+            return bool(self.show(hand).get("status") != "ERROR")
+        except NotFound:
+            return False
 
     def show(self, hand: Hand) -> Mapping[str, Any]:
         found: dict[str, Any] = hand.call(self.service, "GET", f"{self.path}/{hand.id}")[self.single]

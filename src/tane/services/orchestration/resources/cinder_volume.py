@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tane import jobs
 from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources import volume_restoring as restoring
 from tane.services.orchestration.resources.base import LET_GO, Failed, Kind, Served, Wait, is_retained
 from tane.services.orchestration.resources.comparing import Difference, missing
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
-from tane.web.errors import BadRequest, NotFound
+from tane.web.errors import BadRequest, Conflict, NotFound
 from tane.web.inside import part
 
 if TYPE_CHECKING:
@@ -337,6 +338,8 @@ class VolumeAttachment(Kind):
         """Do what takes off a volume that is at the server still. :raises Failed: all was done, and it stays there."""
         if self._status(hand) != "in-use":
             return False
+        if jobs.pending(hand.tx, f"server:{hand.row.data.get('server')}") is not None:
+            return False
         if hand.row.data.get("asked") != hand.stack.traversal:
             # What held it up is over: a backup that was made of it.
             self._take_off(hand)
@@ -360,7 +363,13 @@ class VolumeAttachment(Kind):
         """Once in each action of the stack: what fails at a host that is lost would fail again at once, for ever."""
         if self._status(hand) not in unless:
             volume = part(str(hand.row.data["volume"]))
-            hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken=restoring.SPOKEN)
+            try:
+                hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken=restoring.SPOKEN)
+            except Conflict:
+                # A server in ERROR gives nothing up: where all goes, it goes first.
+                server = f"/v2.1/servers/{part(str(hand.row.data.get('server')))}"
+                if hand.stack.action != "DELETE" or hand.call("compute", "GET", server)["server"]["status"] != "ERROR":
+                    raise
             hand.keep(asked=hand.stack.traversal)
 
     def _is_off(self, hand: Hand) -> bool:

@@ -29,6 +29,7 @@ class OfStack(Kind):
     """A resource that is a stack of its own; without a name here it is what is left of a type whose file is gone."""
 
     hidden = True
+    mends = True
 
     def source(self, hand: Hand) -> Source:
         """The nested stack that ``hand.properties`` ask for."""

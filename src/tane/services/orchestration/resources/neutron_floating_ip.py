@@ -132,6 +132,9 @@ class FloatingIPAssociation(Kind):
         wanted = hand.lookup("neutron.port", hand.properties["port_id"])
         return {} if shown["port_id"] == wanted else {"port_id": Difference(wanted, shown["port_id"])}
 
+    def is_well(self, hand: Hand) -> bool:
+        return self.is_there(hand)
+
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         if "floatingip_id" in changed:
             self.delete(hand)

@@ -138,6 +138,9 @@ class RouterInterface(Kind):
                 return {}
         raise NotFound(f"The router {router} has no interface in {value}.")
 
+    def is_well(self, hand: Hand) -> bool:
+        return self.is_there(hand)
+
     def lets_go(self, hand: Hand) -> bool:
         """The address of the subnet's gateway. A port that is given would go with it: that stays."""
         if LET_GO not in hand.row.data and ":subnet_id=" in str(hand.row.physical_id):
@@ -188,6 +191,9 @@ class RouterGateway(Kind):
         if (shown.get("external_gateway_info") or {}).get("network_id") != network:
             raise NotFound(f"The router {router} has no gateway in {network}.")
         return {}
+
+    def is_well(self, hand: Hand) -> bool:
+        return self.is_there(hand)
 
     def lets_go(self, hand: Hand) -> bool:
         """A router has one gateway: it is noted that this was it."""

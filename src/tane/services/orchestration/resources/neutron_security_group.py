@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tane.services.orchestration.resources.base import LET_GO
 from tane.services.orchestration.resources.comparing import Difference, same
 from tane.services.orchestration.resources.declaring import flag, formed, listing, names, number, one_of, shown, text
 from tane.services.orchestration.resources.neutron import Neutron
@@ -154,3 +156,14 @@ class SecurityGroupRule(Neutron):
         "port_range_max": RULE["port_range_max"],
         "remote_ip_prefix": RULE["remote_ip_prefix"],
     }
+
+    def lets_go(self, hand: Hand) -> bool:
+        """A group has a rule once."""
+        if LET_GO not in hand.row.data:
+            self.delete(hand)
+            hand.keep(**{LET_GO: True})
+        return True
+
+    def takes_back(self, hand: Hand) -> bool:
+        hand.change(physical_id=self.create(dataclasses.replace(hand, properties=hand.row.properties)))
+        return True

@@ -121,8 +121,6 @@ class Rolling(OfStack):
     """A group whose nested stack has its members. While a batch is to follow, ``rolling`` stands in the row's data, and
     ``until`` while it pauses: both as long as a job waits for the group, which sees to it that the batch comes."""
 
-    mends = True
-
     def members(self, hand: Hand) -> Members:
         """All that the group is to have, with their declarations."""
         raise NotImplementedError
