@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from typing import Any
 
@@ -86,6 +87,46 @@ def test_a_filter_of_resource_types_never_goes_back(cloud: ApiCloud) -> None:
     assert "OS::Nova::Server" in listed("*Server$") and listed("OS::Nova::Server$") == ["OS::Nova::Server"]
     for pattern in ("a?a?", "[a-z]*", "(a|b)", "x" * 300, "a+"):
         assert "no pattern" in listed(pattern, 400)["error"]["message"]
+
+
+WIDE_CLASS = "[\u0100-\uffffac0-2]"
+"""Twelve bytes that take some milliseconds to compile."""
+
+
+def test_compiling_patterns_counts_as_work_on_the_template(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "COMPILED", 16 * effort.MIB)
+    eve = cloud.new_user("eve", "shed", role="reader")
+    expensive = {
+        f"p{number}": {
+            "type": "string",
+            "default": "x",
+            "constraints": [{"allowed_pattern": WIDE_CLASS * 330 + f"|x|{number}"}],
+        }
+        for number in range(2)
+    }
+    body = {"stack_name": "s", "template": hot({}, parameters=expensive)}
+    assert "takes too long" in eve.post(at(eve, "/stacks/preview"), body, 400).text
+    ordinary = {"p": {"type": "string", "default": "名前", "constraints": [{"allowed_pattern": "[ぁ-んァ-ヶ一-龠]+"}]}}
+    eve.post(at(eve, "/stacks/preview"), {"stack_name": "s", "template": hot({}, parameters=ordinary)}, 200)
+
+
+def test_wildcards_of_an_environment_are_names_and_are_not_compiled(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = cloud.new_user("eve", "shed", role="reader")
+    compiled: list[str] = []
+    compile_one = re._compiler.compile
+    monkeypatch.setattr(re._compiler, "compile", lambda p, flags=0: compiled.append(str(p)) or compile_one(p, flags))
+
+    def registered(*names: str) -> dict[str, Any]:
+        return {"resource_registry": {"resources": {name: {"hooks": "pre-create"} for name in names}}}
+
+    body = {"stack_name": "s", "template": hot({"r": {"type": "OS::Heat::None"}})}
+    within = {**body, "environment": registered(*(WIDE_CLASS * 20 + str(number) for number in range(50)))}
+    eve.post(at(eve, "/stacks/preview"), within, 200)
+    assert not [one for one in compiled if "\uffff" in one]
+    longer = {**body, "environment": registered("a" * 256)}
+    assert "at most 255 characters" in eve.post(at(eve, "/stacks/preview"), longer, 400).text
 
 
 # --------------------------------------------------------------------------------------------------------- nesting

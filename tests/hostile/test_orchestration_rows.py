@@ -341,3 +341,14 @@ def test_the_values_of_all_resources_of_a_project_are_weighed(cloud: ApiCloud, m
     assert made["stack_status"] == "CREATE_FAILED" and "30000 bytes" in made["stack_status_reason"]
     rows = held(cloud, tables.stack_resource)
     assert sum(row.bytes for row in rows) == pytest.approx(27_000, abs=400)
+
+
+def test_a_hidden_value_is_masked_as_a_key_too(cloud: ApiCloud) -> None:
+    mia, eve = cloud.new_user("mia", "garden"), cloud.new_user("eve", "garden", role="reader")
+    inner = hot({}, parameters={"js": {"type": "json"}})
+    keyed = {"str_replace": {"template": '{"NAME": 1}', "params": {"NAME": {"get_param": "word"}}}}
+    word = {"type": "string", "hidden": True, "default": "sunflower-4711"}
+    template = hot({"in": {"type": "f.yaml", "properties": {"js": keyed}}}, parameters={"word": word})
+    stack(cloud, mia, template, files={"f.yaml": inner})
+    for one in mia.get(at(mia, "/stacks?show_nested=true")).json()["stacks"]:
+        assert "sunflower" not in eve.get(path(eve, one)).text

@@ -6,8 +6,6 @@ resource's id and what the event shows of it.
 
 from __future__ import annotations
 
-import fnmatch
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from tane.services.alarm.orders import CAUSED
 from tane.services.alarm.store import alarms as store
 from tane.services.event import interface as events
 from tane.web.errors import BadRequest
+from tane.wildcards import Wildcard
 
 CURSOR, AT_ONCE, MOST = "events", 500, 100_000
 MEMORY, FRESH_SECONDS = "alarm.nobody_waits", 60.0
@@ -77,7 +76,7 @@ class Waits:
     """An alarm, ready to be compared: ``conditions`` are (trait, comparison, kind, value)."""
 
     alarm_id: str
-    type_matches: Callable[[str], Any]
+    type: Wildcard
     conditions: tuple[tuple[str, Callable[[Any, Any], bool], str, Any], ...]
 
 
@@ -111,7 +110,7 @@ def prepared(row: Any) -> Waits | None:
         except BadRequest:
             return None
         conditions.append((one["field"].removeprefix("traits."), rules.COMPARE[one["op"]], one["type"], value))
-    return Waits(row.id, re.compile(fnmatch.translate(row.rule["event_type"])).match, tuple(conditions))
+    return Waits(row.id, Wildcard(row.rule["event_type"]), tuple(conditions))
 
 
 class _Event:
@@ -135,7 +134,7 @@ class _Event:
 
 
 def matches(waits: Waits, event: _Event) -> bool:
-    if not waits.type_matches(event.type):
+    if not waits.type.matches(event.type):
         return False
     for name, compare, kind, wanted in waits.conditions:
         found = event.trait(name, kind)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from tane.services.metric.store import database
 from tane.services.metric.store import metrics as metric_store
 from tane.web.context import Context
 from tane.web.errors import BadRequest, NotFound
+from tane.wildcards import Wildcard
 
 NAN = math.nan
 MOST_SERIES, MOST_POINTS = 2000, measures.MOST_POINTS
@@ -349,21 +348,17 @@ def named(
     reading: Reading, rows: Sequence[Any], by_resource: Mapping[str, list[Any]], keys: Sequence[Reference]
 ) -> list[Wanted]:
     """The metrics of resources that the operations name. :raises BadRequest: they are too many."""
-    patterns = [(key, pattern(key[0])) for key in keys]
+    patterns = [(key, Wildcard(key[0])) for key in keys]
     found: list[Wanted] = []
     for row in rows:
         there = by_resource.get(row.id, ())
         reading.budget.spend(len(there) * len(patterns))
-        for key, matches in patterns:
-            more = [Wanted(metric, key[1], key, row) for metric in there if metric.name and matches(metric.name)]
+        for key, wildcard in patterns:
+            meant = [metric for metric in there if metric.name and wildcard.matches(metric.name)]
+            more = [Wanted(metric, key[1], key, row) for metric in meant]
             reading.count(len(more))
             found += more
     return found
-
-
-def pattern(name: str) -> Callable[[str], Any]:
-    """What matches a name in which ``*``, ``?`` and ``[…]`` stand for others."""
-    return re.compile(fnmatch.translate(name)).match
 
 
 def _by_history(

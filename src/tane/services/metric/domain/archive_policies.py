@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
 from typing import Any
 
+from tane import wildcards
 from tane.core import Core
 from tane.db import Tx
 from tane.services.metric.domain import timespans
@@ -196,7 +196,7 @@ def delete_rule(core: Core, name: str) -> None:
 def for_metric(rules: list[Any], name: str | None) -> str:
     """The policy that a rule says for a metric's name. :raises BadRequest: none does."""
     for row in rules:
-        if fnmatch.fnmatchcase(name or "", row.metric_pattern):
+        if wildcards.matches(row.metric_pattern, name or ""):
             return str(row.archive_policy_name)
     raise BadRequest(
         f"No archive policy name specified and no archive policy rule found matching the metric name {name}"

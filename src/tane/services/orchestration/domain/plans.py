@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from tane import wildcards
 from tane.core import Core
 from tane.services.orchestration import resources
 from tane.services.orchestration.domain import masking
@@ -113,25 +113,24 @@ class Plan:
 
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""
-        found: set[str] = set()
-        for pattern, values in self._resource_settings():
-            hooks = values.get("hooks")
-            if hooks and fnmatch.fnmatchcase(name, pattern):
-                found.update([hooks] if isinstance(hooks, str) else hooks)
-        return found
+        return self._set_for(name, "hooks")
 
     def restricted(self, name: str) -> set[str]:
         """The actions that the environment forbids for a resource."""
+        return self._set_for(name, "restricted_actions")
+
+    def _set_for(self, name: str, what: str) -> set[str]:
         found: set[str] = set()
-        for pattern, values in self._resource_settings():
-            actions = values.get("restricted_actions")
-            if actions and fnmatch.fnmatchcase(name, pattern):
-                found.update([actions] if isinstance(actions, str) else actions)
+        for pattern, values in (self.environment.resource_registry.get("resources") or {}).items():
+            words = values.get(what) if isinstance(values, Mapping) else None
+            if words and _is_meant(pattern, name):
+                found.update([words] if isinstance(words, str) else words)
         return found
 
-    def _resource_settings(self) -> list[tuple[str, Mapping[str, Any]]]:
-        settings = self.environment.resource_registry.get("resources") or {}
-        return [(name, values) for name, values in settings.items() if isinstance(values, Mapping)]
+
+def _is_meant(pattern: str, resource_name: str) -> bool:
+    effort.look()
+    return wildcards.matches(pattern, resource_name)
 
 
 def refused(error: TemplateError) -> StackValidationFailed:
@@ -212,7 +211,7 @@ def registered(environment: Environment, type_name: str, resource_name: str) -> 
     registry = environment.resource_registry
     seen: list[str] = []
     for pattern, values in (registry.get("resources") or {}).items():
-        if isinstance(values, Mapping) and fnmatch.fnmatchcase(resource_name, pattern):
+        if isinstance(values, Mapping) and _is_meant(pattern, resource_name):
             mapped = _mapped(values, type_name)
             if mapped is not None:
                 type_name = mapped
@@ -368,6 +367,7 @@ def _parameters(
                 raise StackValidationFailed(words, path=_path(plan, "parameters", name))
             found[name] = None
             continue
+        effort.look()
         try:
             found[name] = parameter.value(wanted, check)
         except TemplateError as error:

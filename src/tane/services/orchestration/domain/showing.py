@@ -182,7 +182,7 @@ def visible(properties: Mapping[str, Any], secrets: Collection[str]) -> dict[str
 
 def _masked(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, Mapping):
-        return {key: _masked(item, secrets) for key, item in value.items()}
+        return {_masked(key, secrets): _masked(item, secrets) for key, item in value.items()}
     if isinstance(value, list):
         return [_masked(item, secrets) for item in value]
     if value is None or not secrets:

@@ -121,6 +121,13 @@ def look() -> None:
         effort.look()
 
 
+def see(amount: int) -> None:
+    """Say before how many characters are to be looked at. :raises TakesLong: :raises TooLong:"""
+    effort = CURRENT.get()
+    if effort is not None:
+        effort.see(amount)
+
+
 def weigh(value: Any) -> None:
     """Say that a value is kept until the request, or the step, is answered. :raises TakesLong: :raises TooLong:"""
     effort = CURRENT.get()

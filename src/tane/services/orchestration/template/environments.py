@@ -8,7 +8,7 @@ from typing import Any
 
 from tane.services.orchestration.template import effort
 from tane.services.orchestration.template.reading import bounded, parsed, read
-from tane.services.orchestration.template.values import TemplateError
+from tane.services.orchestration.template.values import LONGEST_NAME, TemplateError
 
 SECTIONS = (
     "parameters",
@@ -88,6 +88,8 @@ def _registry(registry: Mapping[str, Any], path: str) -> dict[str, Any]:
     """:raises TemplateError: a hook or an action that there is not, or what stands for no type."""
     for key, value in registry.items():
         below = f"{path}.{key}"
+        if path == "resource_registry.resources" and len(key) > LONGEST_NAME:
+            raise TemplateError(f"The name of a resource is at most {LONGEST_NAME} characters long.", path)
         if key == "hooks":
             _words(value, HOOKS, below, "hook", "resource breakpoint, acceptable hook types are")
         elif key == "restricted_actions":

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from re import _constants, _parser
 from typing import Any
 
-from tane.services.orchestration.template import apart
+from tane.services.orchestration.template import apart, effort
 from tane.services.orchestration.template.values import TemplateError
 
 LONGEST = 4096
@@ -19,6 +20,10 @@ MOST_STEPS = 1_000_000
 """Of a match in this process: the interpreter is held meanwhile, some 20 ms."""
 WIDE = 4096
 """Characters of a range that are many to look at one by one, as is done where case does not count."""
+LATIN = 255
+"""The last character whose sets are compiled at once."""
+COMPILED = 2 * effort.MIB
+"""Characters that may be looked at while a range beyond :data:`LATIN` is compiled: some 4 ms."""
 REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 
 
@@ -37,6 +42,8 @@ def whole(pattern: str, text: str) -> bool:
 
 @functools.lru_cache(256)
 def _pattern(pattern: str) -> re.Pattern[str]:
+    """:raises TemplateError: there is no more to spend."""
+    effort.see(COMPILED * sum(high > LATIN for _, high in _ranges(_parsed(pattern))))
     return re.compile(pattern)
 
 
@@ -113,14 +120,21 @@ def _capped(number: int) -> int:
 
 
 def _is_wide(parsed: Any) -> bool:
+    return any(high - low > WIDE for low, high in _ranges(parsed))
+
+
+def _ranges(parsed: Any) -> Iterator[tuple[int, int]]:
+    """The ranges of characters in a pattern: (first, last)."""
     for operation, argument in parsed:
-        if operation is _constants.RANGE and argument[1] - argument[0] > WIDE:
-            return True
-        if operation is _constants.IN and _is_wide(argument):
-            return True
-        inner = argument if isinstance(argument, tuple | list) else ()
-        if any(isinstance(one, _parser.SubPattern) and _is_wide(one) for one in inner):
-            return True
-        if operation is _constants.BRANCH and any(_is_wide(one) for one in argument[1]):
-            return True
-    return False
+        if operation is _constants.RANGE:
+            yield argument
+        elif operation is _constants.IN:
+            yield from _ranges(argument)
+        elif operation is _constants.BRANCH:
+            for one in argument[1]:
+                yield from _ranges(one)
+        else:
+            inner = argument if isinstance(argument, tuple | list) else (argument,)
+            for one in inner:
+                if isinstance(one, _parser.SubPattern):
+                    yield from _ranges(one)
