@@ -59,14 +59,14 @@ def of_update(
         failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
         mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
         with core.db.joining(tx):
-            kept = [there[one] for one in plan.kinds if one in there]
+            kept = [one for one in rows if one.name in plan.kinds and (one.current or deciding.is_bad(one))]
             hands = [Hand(core, tx, ctx, row, one, plan, one.properties) for one in kept]
             mended |= {hand.row.id for hand in hands if deciding.seems_well(hand) or deciding.ails(hand)}
 
         def look(lost: Collection[str]) -> list[Change]:
             with core.db.joining(tx):
                 listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost, secrets=hidden)
-            return [_goes_back(_change(one, there.get(one.name), drifted, mended), by_id) for one in listed]
+            return [_goes_back(_change(one, there.get(one.name), drifted, mended), by_id, mended) for one in listed]
 
         found = _settled(look, lost)
     names = {one.name for one in found}
@@ -88,7 +88,7 @@ def _settled(look: Any, lost: set[str]) -> list[Change]:
         effort.look()
 
 
-def _goes_back(change: Change, by_id: Mapping[str, Row[Any]]) -> Change:
+def _goes_back(change: Change, by_id: Mapping[str, Row[Any]], mended: Collection[str]) -> Change:
     """What is done where one that was replaced is what is wanted again: it is the present one again."""
     row, one = change.row, change.looked
     unmade = row is not None and row.status == FAILED and row.physical_id is None
@@ -96,7 +96,7 @@ def _goes_back(change: Change, by_id: Mapping[str, Row[Any]]) -> Change:
         return change
     kind = one.plan.kinds[one.name]
     for old in engine.replaced(row, by_id):
-        if deciding.fits(one.plan, old, one.properties):
+        if deciding.fits(one.plan, old, one.properties, mends=old.id in mended):
             differing = sorted(deciding.differing(kind, old.properties, one.properties))
             return Change(one.name, "updated", one, old, differing)
     return change

@@ -70,12 +70,12 @@ def is_bad(row: Row[Any]) -> bool:
 
 
 def is_well(hand: Hand) -> bool:
-    """Whether a resource whose update failed is well all the same, so that another would but lose what it holds. What
-    was found unhealthy, or was never whole, is not. Asks its service."""
+    """Whether a resource whose update or deletion failed is well all the same, so that another would but lose what it
+    holds. What was found unhealthy, or was never whole, is not. Asks its service."""
     plan, row = hand.plan, hand.row
     assert plan is not None
     kind = plan.kinds[row.name]
-    if not is_bad(row) or row.action in ("CHECK", "CREATE", "ADOPT", "DELETE") or row.physical_id is None:
+    if not is_bad(row) or row.action in ("CHECK", "CREATE", "ADOPT") or row.physical_id is None:
         return False
     return row.declared.get("kind") == kind.known_as() and not is_outside(plan, row) and kind.is_well(hand)
 
@@ -96,14 +96,15 @@ def seems_well(hand: Hand) -> bool:
     return False
 
 
-def fits(plan: Plan, row: Row[Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether an update makes a resource that another has replaced what is wanted in its name."""
+def fits(plan: Plan, row: Row[Any], wanted: Mapping[str, Any], *, mends: bool) -> bool:
+    """Whether an update makes a resource that another has replaced what is wanted in its name. ``mends``: it could not
+    be deleted, and is well."""
     if is_outside(plan, row):
         return False
     changed = differing(plan.kinds[row.name], row.properties, wanted)
-    found = way(plan, row, changed, mends=False)
+    found = way(plan, row, changed, mends=mends)
     with contextlib.suppress(Failed):
-        check(plan, row, changed, found, mends=False)
+        check(plan, row, changed, found, mends=mends)
         return found != "replace"
     return False
 

@@ -191,11 +191,12 @@ def _take_back_replaced(tx: Tx, stack_id: str) -> None:
 
 
 def replaced(row: Row[Any], by_id: Mapping[str, Row[Any]]) -> Iterator[Row[Any]]:
-    """Those in whose place a resource came, the last one first, that are well and not about to go; ``by_id`` has all
-    of its name."""
+    """Those in whose place a resource came, the last one first, that are well, or could not be deleted, and not about
+    to go; ``by_id`` has all of its name."""
     old = by_id.get(row.replaces or "")
     while old is not None:
-        if old.status == COMPLETE and old.action not in ("INIT", "DELETE") and not old.working:
+        kept = old.status == FAILED if old.action == "DELETE" else old.status == COMPLETE and old.action != "INIT"
+        if kept and not old.working:
             yield old
         old = by_id.get(old.replaces or "")
 

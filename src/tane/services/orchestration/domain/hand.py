@@ -80,6 +80,10 @@ class Hand:
             self.answers[key] = inside.call(self.core, self.ctx, service, method, path, query=query, spoken=spoken)
         return self.answers[key]
 
+    def at(self, row: Row[Any]) -> Hand:
+        """The same for another resource of the stack, with the properties that it has."""
+        return replace(self, row=row, properties=row.properties, below={})
+
     def may(self, method: str, below: str) -> None:
         """For rows of our own, in whose place a user would call our API: ``below`` the project's path.
 

@@ -50,8 +50,10 @@ A = ParamSpec("A")
 T = TypeVar("T")
 P = TypeVar("P", bound=ResourceParams)
 FOREVER = float("inf")
-CONFLICTS = 9
-"""So often what something stands in the way of is tried again, with growing pauses: about a minute."""
+CONFLICTS = 7
+"""So often what something stands in the way of is tried again, with growing pauses: 25 seconds."""
+TOLD = 3
+"""After so many tries, some two seconds, it is told what stands in the way."""
 LOOKS_AT_ONCE = 3
 """So often what is awaited, but has no job, is looked at again without a pause: the job may just have ended."""
 
@@ -78,6 +80,8 @@ async def act(
     except ApiError as error:
         text = await in_turn(run, _told, run, error.type, error.message)
         if error.status == 409 and run.attempt < conflicts:
+            if run.attempt == TOLD:
+                await run.core.in_thread(_waits_for, run, text)
             raise Retry(text) from None
         raise Permanent(text) from None
     except Failed as error:
@@ -95,6 +99,17 @@ def _project(run: Run[P]) -> str | None:
     with run.core.db.read() as tx:
         row = resources.get(tx, run.params.resource_id)
     return None if row is None else str(row.project_id)
+
+
+def _waits_for(run: Run[P], reason: str) -> None:
+    """Tell what holds up an action that is under way."""
+    with run.core.db.write() as tx:
+        run.guard(tx)
+        row = resources.get(tx, run.params.resource_id)
+        if row is not None and row.status == IN_PROGRESS:
+            reason = f"It is tried again: {reason}"[:4096]
+            resources.change(tx, row.id, reason=reason)
+            record(tx, row.stack_id, row, row.action, IN_PROGRESS, reason)
 
 
 def _told(run: Run[P], word: str, text: str) -> str:

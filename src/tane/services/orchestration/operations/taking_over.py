@@ -3,8 +3,6 @@ that is made or gone back to."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlalchemy.engine import Row
 
 from tane.jobs import Run
@@ -67,7 +65,7 @@ def _let_go(hand: Hand) -> Wait | None:
             continue
         if row.working and row.action != "DELETE":
             return Wait(None, engine.job_of(row.id))
-        other = replace(hand, row=row, properties=row.properties, below={})
+        other = hand.at(row)
         kind = kind_of(other)
         if not kind.lets_go(other):
             return kind.waits(other)

@@ -110,7 +110,7 @@ def _goes_back(hand: Hand) -> bool:
         return False
     wanted = values.plain(values.resolved(hand, plan, row.name))
     before = engine.replaced(row, {one.id: one for one in resources.all_named(hand.tx, hand.stack.id, row.name)})
-    old = next((one for one in before if deciding.fits(plan, one, wanted)), None)
+    old = next((one for one in before if deciding.fits(plan, one, wanted, mends=deciding.is_well(hand.at(one)))), None)
     if old is None:
         return False
     hand.change(current=False, working=False, hook=None)

@@ -1,0 +1,74 @@
+"""What others' things hold up: it is told while it is tried again, ends soon, and what could not go is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.orchestration_support import delete, hot, path, resources, stack, update
+from tests.support import ApiCloud, Caller
+
+N = "/network/v2.0"
+OLD, NEW = "10.9.0.0/24", "10.10.0.0/24"
+
+
+def res(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"type": kind, "properties": properties}
+
+
+def subnet(cidr: str, **more: Any) -> dict[str, Any]:
+    net = {"get_resource": "net"}
+    return hot({"net": res("OS::Neutron::Net"), "sub": res("OS::Neutron::Subnet", network=net, cidr=cidr), **more})
+
+
+def fails(after: str) -> dict[str, Any]:
+    return {"type": "OS::Heat::TestResource", "depends_on": after, "properties": {"fail": True}}
+
+
+@pytest.fixture
+def mia(cloud: ApiCloud) -> Caller:
+    return cloud.new_user("mia", "garden")
+
+
+def used(cloud: ApiCloud, caller: Caller) -> dict[str, Any]:
+    """A stack of a network and its subnet, on which there is a port that is no part of it."""
+    made = stack(cloud, caller, subnet(OLD))
+    net = resources(caller, made)["net"]["physical_resource_id"]
+    caller.post(f"{N}/ports", {"port": {"network_id": net}}, 201)
+    return made
+
+
+def told(caller: Caller, made: dict[str, Any], name: str) -> list[str]:
+    found = caller.get(path(caller, made, "/events")).json()["events"]
+    return [one["resource_status_reason"] for one in found if one["resource_name"] == name]
+
+
+def test_a_deletion_that_others_hold_up_says_so_and_fails_soon(cloud: ApiCloud, mia: Caller) -> None:
+    made = used(cloud, mia)
+    began = cloud.core.clock.now()
+    gone = delete(cloud, mia, made)
+    assert gone["stack_status"] == "DELETE_FAILED" and "One or more ports" in gone["stack_status_reason"]
+    assert (cloud.core.clock.now() - began).total_seconds() < 30
+    assert any(one.startswith("It is tried again: SubnetInUse") for one in told(mia, made, "sub"))
+
+
+@pytest.mark.parametrize("way", ["old-template", "roll-back", "then-roll-back"])
+def test_who_goes_back_has_the_subnet_again_that_others_use(cloud: ApiCloud, mia: Caller, way: str) -> None:
+    made = used(cloud, mia)
+    before = resources(mia, made)["sub"]["physical_resource_id"]
+    after = update(cloud, mia, made, subnet(NEW), disable_rollback=way != "roll-back")
+    if way == "old-template":
+        assert after["stack_status"] == "UPDATE_FAILED" and "One or more ports" in after["stack_status_reason"]
+        body = {"template": subnet(OLD)}
+        changes = mia.put(path(mia, made, "/preview"), body).json()["resource_changes"]
+        assert [one["resource_name"] for one in changes["replaced"]] == []
+        after = update(cloud, mia, made, subnet(OLD))
+    if way == "then-roll-back":
+        after = update(cloud, mia, made, subnet(OLD, bad=fails("sub")), disable_rollback=False)
+        assert after["stack_status"] == "ROLLBACK_COMPLETE"
+        after = update(cloud, mia, made, subnet(OLD))
+    assert after["stack_status"] in ("UPDATE_COMPLETE", "ROLLBACK_COMPLETE"), after["stack_status_reason"]
+    assert resources(mia, made)["sub"]["physical_resource_id"] == before
+    found = mia.get(f"{N}/subnets").json()["subnets"]
+    assert [one["cidr"] for one in found] == [OLD]
