@@ -22,6 +22,18 @@ def begin(caller: Caller, template: Any, name: str = "rose", expect: int = 201, 
     return caller.post(at(caller, "/stacks"), body, expect).json()
 
 
+def refused(caller: Caller, template: Any, **more: Any) -> str:
+    """What is told of a template of which nothing is made, be it asked for or previewed."""
+    told = {
+        caller.post(at(caller, where), {"stack_name": "refused", "template": template, **more}, 400).json()["error"][
+            "message"
+        ]
+        for where in ("/stacks/preview", "/stacks")
+    }
+    assert len(told) == 1
+    return str(told.pop())
+
+
 def stack(cloud: ApiCloud, caller: Caller, template: Any, name: str = "rose", **more: Any) -> dict[str, Any]:
     """Make a stack, run its jobs, and show it."""
     made = begin(caller, template, name, **more)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from tests.api.compute_support import V, make_flavor, make_image
-from tests.api.orchestration_support import at, begin, delete, hot, outputs, path, resources, show, stack, update
+from tests.api.orchestration_support import (
+    at,
+    begin,
+    delete,
+    hot,
+    outputs,
+    path,
+    refused,
+    resources,
+    show,
+    stack,
+    update,
+)
 from tests.support import ApiCloud, Caller
 
 
@@ -326,8 +338,7 @@ def test_ports_of_amazons_rules_are_numbers(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     rule = {"IpProtocol": "tcp", "FromPort": "http", "ToPort": "80", "CidrIp": "0.0.0.0/0"}
     group = res("AWS::EC2::SecurityGroup", GroupDescription="x", SecurityGroupIngress=[rule])
-    made = stack(cloud, mia, hot({"sg": group}))
-    assert "SecurityGroupIngress[0].FromPort is a number." in made["stack_status_reason"]
+    assert "SecurityGroupIngress[0].FromPort is a number." in refused(mia, hot({"sg": group}))
 
 
 def test_properties_may_be_any_function_and_a_resource_tells_its_description(cloud: ApiCloud) -> None:

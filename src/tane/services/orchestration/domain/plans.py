@@ -78,6 +78,7 @@ class Plan:
     """Of custom constraints, as the request that the plan is of asked so far."""
     size: int = 0
     """Bytes of what it was made of."""
+    _secrets: frozenset[str] | None = None
     of_files: dict[str, Kind] = field(default_factory=dict)
     """The types that are files, which many resources may have."""
 
@@ -103,13 +104,13 @@ class Plan:
                     path=f"resources.{name}.external_id",
                 )
 
-    def secrets(self) -> set[str]:
+    def secrets(self) -> frozenset[str]:
         """The values of hidden parameters, as they may stand in texts."""
-        found: set[str] = set()
-        for name, parameter in self.template.parameters.items():
-            if parameter.hidden:
-                found.update(masking.strings(self.parameters.get(name)))
-        return {one for one in found if one not in MASK}
+        if self._secrets is None:
+            hidden = [name for name, parameter in self.template.parameters.items() if parameter.hidden]
+            found = {one for name in hidden for one in masking.strings(self.parameters.get(name))}
+            self._secrets = frozenset(one for one in found if one not in MASK)
+        return self._secrets
 
     def hooks(self, name: str) -> set[str]:
         """The hooks of a resource that the environment sets."""

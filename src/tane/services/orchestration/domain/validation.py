@@ -16,6 +16,7 @@ from tane.services.orchestration.domain.common import (
     RequestLimitExceeded,
     StackValidationFailed,
 )
+from tane.services.orchestration.domain.foreseeing import Foreseen, NotKnownYet
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Check, Plan, Source, make, placed, refused
 from tane.services.orchestration.domain.scopes import Scope, scope_of
@@ -24,6 +25,7 @@ from tane.services.orchestration.resources.heat_stack import Stack
 from tane.services.orchestration.resources.nested import NestedTemplate, OfStack
 from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
 from tane.web.context import Context
+from tane.web.errors import ApiError
 
 
 @dataclass
@@ -99,6 +101,24 @@ def _try_metadata(scope: Scope, name: str) -> None:
         evaluate(raw, scope, template, f"{section}.{name}.{key}")
 
 
+def _try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
+    """What the type itself says of properties that go together, as far as they are known.
+
+    :raises TemplateError: they do not.
+    """
+    plan, kind = scope.plan, scope.plan.kinds[name]
+    if plan.resources[name].external_id is not None or isinstance(kind, Stack):
+        return
+    row = _Row(name, plan.resources[name].type)
+    hand = Hand(scope.core, None, scope.ctx, scope.stack, row, plan)  # type: ignore[arg-type]
+    try:
+        kind.validate(hand, Foreseen(kind.properties, values))
+    except NotKnownYet:
+        return
+    except ApiError as error:
+        raise TemplateError(error.message, f"resources.{name}") from None
+
+
 class Walk:
     """A walk over a stack and all that is nested in it, whose resources count together; ``check``: of their custom
     constraints."""
@@ -145,6 +165,7 @@ def look(
             values = of_declared(scope, plan, name, walk.check)
             effort.weigh(values)
             _try_metadata(scope, name)
+            _try_rules(scope, name, values)
             inner = _inner(scope, name, values, walk, hidden)
             found.append(Looked(name, stack, plan, plain(values), inner, hidden))
         # What is wrong with an output of a nested stack is told where it is asked for.

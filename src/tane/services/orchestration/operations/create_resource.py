@@ -90,6 +90,7 @@ def _made(hand: Hand) -> Kind:
     hand.properties = values.plain(values.resolved(hand, plan, name))
     hand.change(properties=hand.properties)
     kind.validate(hand, hand.properties)
+    kind.permit(hand)
     if hand.adopted is not None:
         _adopt(hand, kind)
         return kind

@@ -167,6 +167,7 @@ async def change(run: Run[ResourceParams]) -> dict[str, Any]:
         kind = plan.kinds[row.name]
         changed = deciding.differing(kind, row.properties, hand.properties)
         kind.validate(hand, hand.properties)
+        kind.permit(hand)
         if changed or deciding.other_text(plan, row):
             kind.change(hand, changed)
         hand.change(properties=dict(hand.properties))

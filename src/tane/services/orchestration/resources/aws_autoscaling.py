@@ -85,8 +85,11 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
             raise NotImplementedHere("Groups of what an instance is like (InstanceId) are not done yet.")
         if len(properties.get("VPCZoneIdentifier") or []) > 1:
             raise NotImplementedHere("Anything other than one VPCZoneIdentifier is not supported.")
-        self._refuse_unknown(hand)
         super().validate(hand, self.own(hand, properties))
+
+    def permit(self, hand: Hand) -> None:
+        self._refuse_unknown(hand)
+        super().permit(self.as_own(hand))
 
     def create(self, hand: Hand) -> str | None:
         own = self.as_own(hand)

@@ -257,7 +257,14 @@ class Kind:
         return ()
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
-        """What the declarations cannot say. :raises BadRequest:"""
+        """What the declarations cannot say, which properties go together; asked before anything is made, too: of
+        nothing but ``properties``, the plan and the settings. :raises BadRequest:"""
+
+    def permit(self, hand: Hand) -> None:
+        """What the stack, and what is there, allow of ``hand.properties``; asked where it is made or changed.
+
+        :raises BadRequest:
+        """
 
     def metadata(self, hand: Hand) -> Mapping[str, Any]:
         """The metadata of the resource as clients and guests read them."""

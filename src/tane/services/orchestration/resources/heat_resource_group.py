@@ -80,8 +80,8 @@ class ResourceGroup(Rolling):
         "show": SHOW,
     }
 
-    def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
-        before, count = hand.row.declared.get("update_policy") or {}, properties.get("count")
+    def permit(self, hand: Hand) -> None:
+        before, count = hand.row.declared.get("update_policy") or {}, hand.properties.get("count")
         known = hand.row.physical_id is not None and before.get("rolling_update") == self.said(hand)
         self.check_policies(hand, count if isinstance(count, int) else 1, known=known)
 

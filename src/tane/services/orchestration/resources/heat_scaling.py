@@ -78,10 +78,11 @@ class AutoScalingGroup(Rolling):
         wanted = properties.get("desired_capacity")
         if wanted is not None and not properties["min_size"] <= wanted <= properties["max_size"]:
             raise BadRequest("desired_capacity must be between min_size and max_size", type="StackValidationFailed")
-        terms, row = ("rolling_updates", "max_size"), hand.row
-        known = row.physical_id is not None and all(row.properties.get(one) == properties.get(one) for one in terms)
-        self.check_policies(hand, int(min(MOST_RESOURCES, properties["max_size"])), known=known)
 
+    def permit(self, hand: Hand) -> None:
+        terms, row, given = ("rolling_updates", "max_size"), hand.row, hand.properties
+        known = row.physical_id is not None and all(row.properties.get(one) == given.get(one) for one in terms)
+        self.check_policies(hand, int(min(MOST_RESOURCES, given["max_size"])), known=known)
         self._check_terms(hand)
 
     def _check_terms(self, hand: Hand) -> None:

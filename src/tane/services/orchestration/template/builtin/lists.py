@@ -210,13 +210,15 @@ def _once(items: Sequence[Any]) -> list[Any]:
     return made
 
 
-def frozen(value: Any) -> Any:
-    """What is equal and has a hash where values are equal."""
+def frozen(value: Any) -> str:
+    """A text that is the same where values are equal. No one can foresee its hash, as he can those of numbers, of which
+    many would have the same."""
     if isinstance(value, Mapping):
-        return ("map", frozenset((key, frozen(item)) for key, item in value.items()))
+        return "{" + ",".join(sorted(f"{frozen(key)}:{frozen(item)}" for key, item in value.items())) + "}"
     if isinstance(value, list | tuple):
-        return ("list", tuple(frozen(item) for item in value))
-    return value
+        return "[" + ",".join(map(frozen, value)) + "]"
+    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
+    return json.dumps(int(value) if whole else value)
 
 
 def filter_shape(name: str, args: Any) -> None:
