@@ -46,6 +46,20 @@ HEAD = "heat_template_version: 2018-08-31\n"
             'outputs.o.value.get_resource: The specified reference "b" (in unknown) is incorrect. (line 6)',
         ),
         ("nonsense: 1\n", "The template section is invalid: nonsense (line 2)"),
+        (
+            "resources:\n  v: {type: OS::Cinder::Volume, properties: {name: v}}\n",
+            '"image", "source_volid", "snapshot_id" must be specified. (line 3)',
+        ),
+        (
+            "resources:\n  n: {type: OS::Neutron::Net}\n  s:\n    type: OS::Neutron::Subnet\n"
+            "    properties: {network: {get_resource: n}}\n",
+            "resources.s: Either property cidr or subnetpool must be specified for this resource. (line 4)",
+        ),
+        (
+            "resources:\n  g:\n    type: OS::Heat::AutoScalingGroup\n"
+            "    properties: {min_size: 3, max_size: 2, resource: {type: OS::Heat::None}}\n",
+            "resources.g: min_size can not be greater than max_size (line 3)",
+        ),
     ],
 )
 def test_it_is_told(cloud: ApiCloud, text: str, words: str) -> None:

@@ -12,7 +12,7 @@ from tane.services.orchestration.domain import requests
 from tane.services.orchestration.domain.plans import Check, Plan, Source, make, refused
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.scopes import Scope, scope_of
-from tane.services.orchestration.domain.validation import Named, Walk, checker, try_outputs
+from tane.services.orchestration.domain.validation import Named, Walk, checker, try_outputs, try_rules
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import NestedTemplate
 from tane.services.orchestration.template import Parameter, Template, TemplateError, effort
@@ -61,7 +61,9 @@ def _properties(core: Core, ctx: Context, named: Named, plan: Plan, check: Check
     found = {}
     for name in plan.resources:
         try:
-            found[name] = plain(of_declared(scope, plan, name, check))
+            values = of_declared(scope, plan, name, check)
+            try_rules(scope, name, values)
+            found[name] = plain(values)
         except TemplateError as error:
             # What a nested template asks for is what is looked for here, not whether it gets it.
             if isinstance(plan.kinds[name], NestedTemplate) and not isinstance(error, effort.TooLong):

@@ -20,7 +20,7 @@ from tane.services.orchestration.domain.foreseeing import Foreseen, NotKnownYet
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Check, Plan, Source, make, placed, refused
 from tane.services.orchestration.domain.scopes import Scope, scope_of
-from tane.services.orchestration.domain.values import of_declared, plain
+from tane.services.orchestration.domain.values import external_id, of_declared, plain
 from tane.services.orchestration.resources.heat_stack import Stack
 from tane.services.orchestration.resources.nested import NestedTemplate, OfStack
 from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
@@ -101,18 +101,23 @@ def _try_metadata(scope: Scope, name: str) -> None:
         evaluate(raw, scope, template, f"{section}.{name}.{key}")
 
 
-def _try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
-    """What the type itself says of properties that go together, as far as they are known.
+def try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
+    """What the type itself says of properties that go together, as far as they are known; whether a thing of others is
+    there.
 
-    :raises TemplateError: they do not.
+    :raises TemplateError: they do not, it is not.
     """
     plan, kind = scope.plan, scope.plan.kinds[name]
-    if plan.resources[name].external_id is not None or isinstance(kind, Stack):
+    outside = external_id(plan, name)
+    if isinstance(kind, Stack):
         return
-    row = _Row(name, plan.resources[name].type)
+    row = _Row(name, plan.resources[name].type, physical_id=outside and str(outside))
     hand = Hand(scope.core, None, scope.ctx, scope.stack, row, plan)  # type: ignore[arg-type]
     try:
-        kind.validate(hand, Foreseen(kind.properties, values))
+        if outside:
+            kind.check(hand)
+        elif plan.resources[name].external_id is None:
+            kind.validate(hand, Foreseen(kind.properties, values))
     except NotKnownYet:
         return
     except ApiError as error:
@@ -165,7 +170,7 @@ def look(
             values = of_declared(scope, plan, name, walk.check)
             effort.weigh(values)
             _try_metadata(scope, name)
-            _try_rules(scope, name, values)
+            try_rules(scope, name, values)
             inner = _inner(scope, name, values, walk, hidden)
             found.append(Looked(name, stack, plan, plain(values), inner, hidden))
         # What is wrong with an output of a nested stack is told where it is asked for.
