@@ -11,7 +11,7 @@ from tane.agent.volume.drivers.fake import FakeVolume
 from tane.services.identity.tables import user
 from tane.services.orchestration.domain import engine
 from tane.services.orchestration.domain import snapshots as rules
-from tane.services.orchestration.resources import volume_restoring
+from tane.services.orchestration.resources import volume_offline
 from tane.wire.blocks import BLOCK
 from tests.api.compute_support import make_flavor, make_image
 from tests.api.orchestration_support import begin, delete, hot, path, resources, show, stack, update
@@ -325,7 +325,7 @@ def test_a_restore_that_fails_loses_nothing(
     # The backup is fit when the restore begins, and not when the volume is off its server.
     said = iter([None, "it is broken"])
     with monkeypatch.context() as patch:
-        patch.setattr(volume_restoring, "_unfit", lambda *given: next(said))
+        patch.setattr(volume_offline, "_unfit", lambda *given: next(said))
         failed = restore(cloud, mia, made, taken)
     assert failed["stack_status"] == "RESTORE_FAILED" and "it is broken" in failed["stack_status_reason"]
     assert is_as_it_was()

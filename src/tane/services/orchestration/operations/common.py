@@ -31,7 +31,7 @@ from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError
 from tane.web import codec, inside
 from tane.web.context import Context
-from tane.web.errors import ApiError, Forbidden, Unavailable
+from tane.web.errors import ApiError, Forbidden, NotImplementedHere, Unavailable
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ async def act(
     except Unavailable as error:
         raise Retry(error.message) from None
     except ApiError as error:
-        text = await in_turn(run, _told, run, error.type, error.message)
+        word = "NotSupported" if isinstance(error, NotImplementedHere) else error.type
+        text = await in_turn(run, _told, run, word, error.message)
         if error.status == 409 and run.attempt < conflicts:
             if run.attempt == TOLD:
                 await run.core.in_thread(_waits_for, run, text)

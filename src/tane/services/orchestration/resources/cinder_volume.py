@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tane import jobs
 from tane.services.orchestration.resources import heirs
-from tane.services.orchestration.resources import volume_restoring as restoring
+from tane.services.orchestration.resources import volume_offline as offline
 from tane.services.orchestration.resources.base import LET_GO, Failed, Kind, Served, Wait, is_retained
 from tane.services.orchestration.resources.comparing import Difference, missing
 from tane.services.orchestration.resources.declaring import flag, mapping, names, number, shown, text
@@ -102,7 +102,7 @@ class Volume(Served):
         if found["status"].startswith("error"):
             raise Failed(f"Went to status {found['status']}")
         if "restore" in hand.row.data:
-            return restoring.goes_on(hand, found)
+            return offline.goes_on(hand, found)
         if found["status"] not in GOOD or not self._has_type(hand, found):
             return False
         wanted = hand.row.data.get("read_only")
@@ -136,7 +136,7 @@ class Volume(Served):
     def waits(self, hand: Hand) -> Wait:
         if hand.row.action == "SNAPSHOT":
             return Wait(None, f"backup:{hand.saved.get('backup_id')}")
-        return Wait(None, restoring.awaits(hand) or f"volume:{hand.row.physical_id}")
+        return Wait(None, offline.awaits(hand) or f"volume:{hand.row.physical_id}")
 
     def _act(self, hand: Hand, action: Mapping[str, Any]) -> None:
         hand.call("volume", "POST", f"{self.path}/{hand.id}/action", dict(action))
@@ -146,15 +146,16 @@ class Volume(Served):
         if "metadata" in changed:
             wanted = {str(key): str(value) for key, value in (changed["metadata"] or {}).items()}
             hand.call("volume", "PUT", f"{self.path}/{hand.id}/metadata", {"metadata": wanted})
-        backup = self._restored_from(hand, changed)
-        if backup:
-            restoring.begin(hand, str(backup))
+        # What could not be done the last time is done now.
+        undone = hand.row.data.get("restore") or {}
+        backup, size = self._restored_from(hand, changed), changed.get("size", undone.get("size"))
+        now = self.show(hand)["size"] if size else None
+        if size and size < now:
+            raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
+        if backup or (size and size > now):
+            offline.begin(hand, backup_id=str(backup) if backup else None, size=size)
         elif "restore" in hand.row.data:
-            restoring.ends(hand)
-        if changed.get("size"):
-            if changed["size"] < (hand.row.properties.get("size") or 0):
-                raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
-            self._act(hand, {"os-extend": {"new_size": changed["size"]}})
+            offline.ends(hand)
         if changed.get("volume_type"):
             hand.keep(retype={"to": hand.lookup("cinder.vtype", changed["volume_type"])})
         if "read_only" in changed:
@@ -174,8 +175,8 @@ class Volume(Served):
         body = {"volume_id": hand.row.physical_id, "name": hand.physical_name(), "force": True}
         made = hand.call("volume", "POST", "/v3/backups", {"backup": body})["backup"]
         kept = {"backup_id": made["id"], "size": shown["size"]}
-        server = restoring.boots(hand, shown)
-        return kept if server is None else {**kept, "boots": server, "not_restored": restoring.BOOTS.format(server)}
+        server = offline.boots(hand, shown)
+        return kept if server is None else {**kept, "boots": server, "not_restored": offline.BOOTS.format(server)}
 
     def turned(self, hand: Hand, action: str) -> bool:
         if action != "SNAPSHOT" or "backup_id" not in hand.saved:
@@ -261,7 +262,7 @@ class VolumeAttachment(Kind):
         body = {"volumeId": volume}
         if hand.properties.get("mountpoint"):
             body["device"] = hand.properties["mountpoint"]
-        made = hand.call("compute", "POST", self._path(hand), {"volumeAttachment": body}, spoken=restoring.SPOKEN)
+        made = hand.call("compute", "POST", self._path(hand), {"volumeAttachment": body}, spoken=offline.SPOKEN)
         return str(made["volumeAttachment"]["id"])
 
     def _status(self, hand: Hand) -> str | None:
@@ -364,7 +365,7 @@ class VolumeAttachment(Kind):
         if self._status(hand) not in unless:
             volume = part(str(hand.row.data["volume"]))
             try:
-                hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken=restoring.SPOKEN)
+                hand.call("compute", "DELETE", f"{self._path(hand)}/{volume}", spoken=offline.SPOKEN)
             except Conflict:
                 # A server in ERROR gives nothing up: where all goes, it goes first.
                 server = f"/v2.1/servers/{part(str(hand.row.data.get('server')))}"
@@ -376,7 +377,7 @@ class VolumeAttachment(Kind):
         if "volume" not in hand.row.data:
             return True
         try:
-            listed = hand.call("compute", "GET", self._path(hand), spoken=restoring.SPOKEN)["volumeAttachments"]
+            listed = hand.call("compute", "GET", self._path(hand), spoken=offline.SPOKEN)["volumeAttachments"]
         except NotFound:
             return True
         return all(one["volumeId"] != hand.row.data["volume"] for one in listed)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.resources import volume_restoring
+from tane.services.orchestration.resources import volume_offline
 from tane.services.orchestration.resources.base import Failed
 
 
@@ -24,5 +24,5 @@ def test_a_volume_that_compute_did_not_take_off_is_told_and_not_waited_for() -> 
     hand = cast(Hand, SimpleNamespace(row=SimpleNamespace(data={"restore": todo}), call=call))
     shown = {"status": "in-use", "attachments": [{"server_id": "web", "device": "/dev/vdb"}]}
     with pytest.raises(Failed, match="could not be taken off the server web"):
-        volume_restoring.goes_on(hand, shown)
+        volume_offline.goes_on(hand, shown)
     assert asked == ["GET /v2.1/servers/web"]

@@ -1,4 +1,5 @@
-"""A volume that is there gets back what a backup holds: taken off its server first, and put on again after that.
+"""What only a volume on no server can have done to it: it gets back what a backup holds, it grows. It is taken off its
+server first, and put on again after that.
 
 What goes wrong leaves the volume with what it holds: nothing is taken off for a backup that cannot be restored, and
 what was taken off is put on again.
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tane.services.orchestration.resources.base import Failed
-from tane.web.errors import NotFound
+from tane.web.errors import ApiError, NotFound
 from tane.web.inside import part
 
 if TYPE_CHECKING:
@@ -18,22 +19,27 @@ if TYPE_CHECKING:
 
 SPOKEN = "2.48"
 """The version of compute's API in which volumes are put on servers and taken off."""
-BOOTS = "the server {} boots from the volume, which cannot be taken off it: delete the server, or restore by hand"
+ROOT = "the server {} boots from the volume, which cannot be taken off it"
+BOOTS = ROOT + ": delete the server, or restore by hand"
 
 
-def begin(hand: Hand, backup_id: str) -> None:
-    """What is to be done is kept with the resource; :func:`goes_on` does one thing of it after another.
+def begin(hand: Hand, *, backup_id: str | None = None, size: int | None = None) -> None:
+    """What is to be done, to grow to a size (GiB) and to restore a backup, is kept with the resource; :func:`goes_on`
+    does one thing of it after another.
 
-    :raises Failed: it cannot be restored. :raises NotFound: there is no such backup.
+    :raises Failed: it cannot be restored, or taken off. :raises NotFound: there is no such backup.
     """
     volume = _volume(hand)
-    backup = _backup(hand, backup_id)
-    size = max(volume["size"], hand.properties.get("size") or 0)
-    if (why := _unfit(backup, size)) is not None:
-        raise Failed(why)
+    if backup_id is not None:
+        backup = _backup(hand, backup_id)
+        if (why := _unfit(backup, max(volume["size"], size or 0))) is not None:
+            raise Failed(why)
     if (server := boots(hand, volume)) is not None:
-        raise Failed(f"It cannot be restored: {BOOTS.format(server)}")
-    hand.keep(restore={**_taken(hand, volume), "backup": backup_id, "step": "detach"})
+        why = "restored: " + BOOTS if backup_id else "extended: " + ROOT
+        raise Failed(f"It cannot be {why.format(server)}")
+    todo = {"size": size, "backup": backup_id}
+    wanted = {name: value for name, value in todo.items() if value is not None}
+    hand.keep(restore={**_taken(hand, volume), **wanted, "step": "detach"})
 
 
 def ends(hand: Hand) -> None:
@@ -63,12 +69,9 @@ def goes_on(hand: Hand, shown: Mapping[str, Any]) -> bool:
     """Do what can be done next; whether that was all. :raises Failed:"""
     todo, status = dict(hand.row.data["restore"]), shown["status"]
     if todo["step"] == "detach":
-        return _restore(hand, todo, shown)
+        return _take_off(hand, todo, shown)
     if todo["step"] == "restore":
-        if status == "available":
-            hand.keep(restore={**todo, "step": "back"})
-            return _attach(hand) if todo.get("server") else _done(hand)
-        return False
+        return _work(hand, todo, shown) if status == "available" else False
     if todo["step"] == "back" and status == "available":
         return _attach(hand) if todo.get("server") else _done(hand)
     if status == "available":
@@ -76,26 +79,48 @@ def goes_on(hand: Hand, shown: Mapping[str, Any]) -> bool:
     return _done(hand) if status == "in-use" else False
 
 
-def _restore(hand: Hand, todo: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+def _take_off(hand: Hand, todo: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
     if shown["status"] == "in-use" and _is_free(hand, shown["attachments"]):
         if "server" in todo:
             raise Failed(f"The volume could not be taken off the server {todo['server']}")
         return _detach(hand, todo, shown["attachments"][0])
-    if shown["status"] != "available":
-        return False
+    return _work(hand, todo, shown) if shown["status"] == "available" else False
+
+
+def _work(hand: Hand, todo: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+    """Ask for what is still to be done with a volume on no server; put it on again after the last."""
+    left = {name: value for name, value in todo.items() if name != "backup"}
     try:
-        backup = _backup(hand, todo["backup"])
-        why = _unfit(backup, shown["size"])
-    except NotFound as error:
-        why = error.message
-    if why is not None:
-        hand.keep(restore={**todo, "step": "back", "failed": why})
-        return _attach(hand) if todo.get("server") else _done(hand)
-    if backup["status"] == "available":
-        path = f"/v3/backups/{part(todo['backup'])}/restore"
-        hand.call("volume", "POST", path, {"restore": {"volume_id": str(hand.row.physical_id)}})
-        hand.keep(restore={**todo, "step": "restore"})
-    return False
+        if todo.get("size", 0) > shown["size"]:
+            _extend(hand, todo["size"])
+            hand.keep(restore={**todo, "step": "restore"})
+            return False
+        if todo.get("backup") is not None:
+            if _restore(hand, todo["backup"], shown):
+                hand.keep(restore={**left, "step": "restore"})
+            return False
+    except ApiError as error:
+        left["failed"] = error.message
+    except Failed as error:
+        left["failed"] = str(error)
+    hand.keep(restore={**left, "step": "back"})
+    return _attach(hand) if todo.get("server") else _done(hand)
+
+
+def _extend(hand: Hand, size: int) -> None:
+    hand.call("volume", "POST", f"/v3/volumes/{hand.id}/action", {"os-extend": {"new_size": size}})
+
+
+def _restore(hand: Hand, backup_id: str, shown: Mapping[str, Any]) -> bool:
+    """Whether it is begun: a backup that is restored elsewhere is waited for. :raises Failed: :raises ApiError:"""
+    backup = _backup(hand, backup_id)
+    if (why := _unfit(backup, shown["size"])) is not None:
+        raise Failed(why)
+    if backup["status"] != "available":
+        return False
+    path = f"/v3/backups/{part(backup_id)}/restore"
+    hand.call("volume", "POST", path, {"restore": {"volume_id": str(hand.row.physical_id)}})
+    return True
 
 
 def _taken(hand: Hand, volume: Mapping[str, Any]) -> dict[str, Any]:
