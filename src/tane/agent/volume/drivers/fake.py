@@ -1,9 +1,10 @@
-"""A pool of volumes in memory, for API tests and for trying out thousands of volumes."""
+"""A pool of volumes without data, for API tests and for trying out thousands of volumes."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 
@@ -25,20 +26,35 @@ class _Volume(msgspec.Struct):
     connection: VolumeConnection | None = None
 
 
+class _Kept(msgspec.Struct):
+    """What is in the file of a volume."""
+
+    size_bytes: int
+    snapshots: dict[str, int]
+
+
 class FakeVolume:
     """A :class:`tane.wire.duties.VolumeDuty` whose volumes hold no data but what is restored to them from ``backups``;
-    it keeps the rules of the real drivers.
+    it keeps the rules of the real drivers. Which there are, and their snapshots, is in files of the folder ``kept``:
+    a cloud that starts again has them, as it has those of real hosts.
 
     :meth:`fail` makes a step fail. ``calls`` lists what was asked, as (method, volume id).
     """
 
-    def __init__(self, total_gb: float = 100000.0, backups: BackupSource | None = None) -> None:
-        self._backups = backups
+    def __init__(
+        self, total_gb: float = 100000.0, backups: BackupSource | None = None, kept: Path | None = None
+    ) -> None:
+        self._backups, self._kept = backups, kept
         self._total_gb = total_gb
         self._volumes: dict[str, _Volume] = {}
         self._failures: defaultdict[tuple[str, str | None], deque[Exception]] = defaultdict(deque)
         self._next_port = 20000
         self.calls: deque[tuple[str, str]] = deque(maxlen=10000)
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for file in kept.glob("*.json"):
+                found = msgspec.json.decode(file.read_bytes(), type=_Kept)
+                self._volumes[file.stem] = _Volume(found.size_bytes, found.snapshots)
 
     def fail(self, step: str, volume_id: str | None, error: Exception, *, times: int = 1) -> None:
         """Let the method ``step`` raise ``error`` the next ``times`` it is called for ``volume_id`` (None: any)."""
@@ -71,18 +87,21 @@ class FakeVolume:
 
     async def delete(self, volume_id: str) -> None:
         self._called("delete", volume_id)
-        self._volumes.pop(volume_id, None)
+        if self._volumes.pop(volume_id, None) is not None and self._kept is not None:
+            self._file(volume_id).unlink(missing_ok=True)
 
     async def snapshot(self, volume_id: str, snapshot_id: str) -> None:
         self._called("snapshot", volume_id)
         volume = self._volume(volume_id)
         volume.snapshots.setdefault(checked_id(snapshot_id), volume.size_bytes)
         volume.kept.setdefault(snapshot_id, dict(volume.blocks))
+        self._keep(volume_id)
 
     async def delete_snapshot(self, volume_id: str, snapshot_id: str) -> None:
         self._called("delete_snapshot", volume_id)
         self._volume(volume_id).snapshots.pop(snapshot_id, None)
         self._volume(volume_id).kept.pop(snapshot_id, None)
+        self._keep(volume_id)
 
     async def revert(self, volume_id: str, snapshot_id: str) -> None:
         self._called("revert", volume_id)
@@ -90,12 +109,14 @@ class FakeVolume:
         if volume.connection is not None:
             raise HostError(f"volume {volume_id} is attached; only a detached volume can be set back to a snapshot")
         volume.size_bytes = self._snapshot(volume_id, snapshot_id)
+        self._keep(volume_id)
 
     async def extend(self, volume_id: str, size_bytes: int) -> None:
         self._called("extend", volume_id)
         volume = self._volume(volume_id)
         self._require_room(volume.size_bytes, size_bytes)
         volume.size_bytes = size_bytes
+        self._keep(volume_id)
 
     async def export(self, volume_id: str, *, read_only: bool = False) -> VolumeConnection:
         self._called("export", volume_id)
@@ -136,7 +157,7 @@ class FakeVolume:
     async def content(self, volume_id: str, snapshot_id: str) -> AsyncIterator[bytes]:
         self._called("content", volume_id)
         self._snapshot(volume_id, snapshot_id)
-        for number, block in sorted(self._volume(volume_id).kept[snapshot_id].items()):
+        for number, block in sorted(self._volume(volume_id).kept.get(snapshot_id, {}).items()):
             yield blocks.record(number, block)
 
     async def restore(self, volume_id: str, size_bytes: int, backup_id: str) -> None:
@@ -173,6 +194,19 @@ class FakeVolume:
 
     def _add(self, volume_id: str, size_bytes: int) -> None:
         self._volumes.setdefault(checked_id(volume_id), _Volume(size_bytes, {}))
+        self._keep(volume_id)
+
+    def _file(self, volume_id: str) -> Path:
+        assert self._kept is not None
+        return self._kept / f"{checked_id(volume_id)}.json"
+
+    def _keep(self, volume_id: str) -> None:
+        if self._kept is None:
+            return
+        volume, file = self._volumes[volume_id], self._file(volume_id)
+        new = file.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode(_Kept(volume.size_bytes, volume.snapshots)))
+        new.rename(file)
 
     def _require_room(self, needed: int, size_bytes: int) -> None:
         if needed > size_bytes:

@@ -34,10 +34,11 @@ def index(
 ) -> tuple[list[Row[Any]], dict[str, Row[Any]]]:
     """Events, and the stacks they are of by id."""
     with core.db.read() as tx:
-        stack = require(tx, ctx, stack_id, name)
+        stack = require(tx, ctx, stack_id, name, deleted=True)
         filters = dict(page.filters)
         if resource_name is not None:
-            if resource_name != stack.name and resources.named(tx, stack.id, resource_name) is None:
+            gone = stack.deleted or resource_name == stack.name
+            if not gone and resources.named(tx, stack.id, resource_name) is None:
                 raise missing_resource(resource_name, stack.name)
             filters["resource_name"] = [resource_name]
         known, level = {stack.id: stack}, [stack]
@@ -61,7 +62,7 @@ def show(
 ) -> tuple[Row[Any], dict[str, Row[Any]]]:
     """:raises NotFound:"""
     with core.db.read() as tx:
-        stack = require(tx, ctx, stack_id, name)
+        stack = require(tx, ctx, stack_id, name, deleted=True)
         row = events.get(tx, stack.id, event_id)
         if row is None or row.resource_name != resource_name:
             raise NotFound(f"No event {event_id} found", type="EntityNotFound")

@@ -163,8 +163,11 @@ def checked_tags(text: str | None) -> list[str] | None:
 
 
 def checked_minutes(value: int | str | None) -> int | None:
-    """A time-out in minutes. :raises BadRequest:"""
-    if value is None or value == "":
+    """A time-out in minutes; 0, which clients send for less than a minute, says none, as in Heat.
+
+    :raises BadRequest:
+    """
+    if value in (None, "", 0, "0"):
         return None
     text = str(value)
     if not re.fullmatch(r"[0-9]{1,6}", text):
