@@ -19,3 +19,9 @@ def nearest(word: str, known: Iterable[str], least: float = 0.6) -> str | None:
         return None
     names = itertools.islice((one for one in known if len(one) <= LONGEST), MOST)
     return next(iter(difflib.get_close_matches(word, list(names), 1, least)), None)
+
+
+def hint(word: object, known: Iterable[str]) -> str:
+    """The end of a sentence that tells what was probably meant; nothing where nobody knows."""
+    meant = nearest(word, known) if isinstance(word, str) else None
+    return f" (did you mean {meant}?)" if meant else ""

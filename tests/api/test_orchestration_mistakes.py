@@ -121,7 +121,10 @@ FUNCTIONS = (
     (value("{yaql: {expression: '$.(', data: {}}}"), "(line 6)"),
 )
 SECTIONS = (
-    ("parameters:\n  p:\n    type: strin\nresources: {}\n", "Invalid type (strin) (line 4)"),
+    (
+        "parameters:\n  p:\n    type: strin\nresources: {}\n",
+        "Invalid type (strin) for parameter p (did you mean string?) (line 4)",
+    ),
     ("parameters:\n  p: {type: string}\nresources: {}\n", "The Parameter (p) was not provided. (line 3)"),
     ("parameters:\n  p:\n    type: number\n    default: x\nresources: {}\n", "(line 3)"),
     ("parameters:\n  p: {type: string, default: x, constraints: [{lenth: 1}]}\nresources: {}\n", "(line 3)"),
@@ -170,7 +173,7 @@ def test_each_kind_of_mistake_has_its_line(cloud: ApiCloud, mistakes: tuple[tupl
         ({"files": {"lan.yaml": FILE.replace("valu: 1", "value: {get_attr: [b, x]}")}}, "(line 6)"),
         (
             {"files": {"lan.yaml": HEAD + "resource: {}\n"}},
-            "lan.yaml: The template section is invalid: resource (line 2)",
+            "lan.yaml: The template section is invalid: resource (did you mean resources?) (line 2)",
         ),
         ({"template": CFN + "Resources:\n  a:\n    Type: AWS::EC2::Instnce\n"}, "AWS::EC2::Instance. (line 4)"),
         (

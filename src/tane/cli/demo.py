@@ -158,9 +158,11 @@ class Tour:
             return self._image("demo", "raw", None)
         properties = {}
         if guest.kernel is not None and guest.ramdisk is not None:
+            # Who is shown the image in another project, an administrator, can then boot and rebuild there, too.
+            usable = {"visibility": "community"}
             properties = {
-                "kernel_id": self._image("demo-kernel", "aki", guest.kernel),
-                "ramdisk_id": self._image("demo-ramdisk", "ari", guest.ramdisk),
+                "kernel_id": self._image("demo-kernel", "aki", guest.kernel, **usable),
+                "ramdisk_id": self._image("demo-ramdisk", "ari", guest.ramdisk, **usable),
                 "os_command_line": guest.os_command_line,
             }
         return self._image("demo", "qcow2", guest.disk, **properties)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tane.nearest import hint
 from tane.services.orchestration.template.constraints import (
     AllowedPattern,
     AllowedValues,
@@ -97,7 +98,7 @@ def _known(given: Any, allowed: Sequence[str], what: str) -> None:
         raise TemplateError(f"Invalid {what}, expected a mapping")
     for key in given:
         if key not in allowed:
-            raise TemplateError(f"Invalid key '{key}' for {what}", f".{key}")
+            raise TemplateError(f"Invalid key '{key}' for {what}{hint(key, allowed)}", f".{key}")
 
 
 def _type(name: str, given: Mapping[str, Any], key: str, types: Sequence[str]) -> str:
@@ -105,7 +106,7 @@ def _type(name: str, given: Mapping[str, Any], key: str, types: Sequence[str]) -
         raise TemplateError(f"Missing parameter type for parameter: {name}")
     found = given[key]
     if found not in types:
-        raise TemplateError(f"Invalid type ({found})", f".{key}")
+        raise TemplateError(f"Invalid type ({found}) for parameter {name}{hint(found, types)}", f".{key}")
     return str(found)
 
 
@@ -116,7 +117,7 @@ def _hot_constraints(name: str, given: Any, version: Version) -> Iterator[Constr
         raise TemplateError(f"Invalid parameter constraints for parameter {name}, expected a list", ".constraints")
     for index, one in enumerate(given):
         try:
-            _known(one, CONSTRAINT_KEYS, "parameter constraints")
+            _known(one, CONSTRAINT_KEYS, f"parameter constraints of {name}")
             yield _hot_constraint(one, version)
         except TemplateError as error:
             raise TemplateError(error.message, f".constraints[{index}]{error.path}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tane.nearest import hint
 from tane.services.orchestration.template.evaluation import located, references_at
 from tane.services.orchestration.template.model import Scope, Template
 from tane.services.orchestration.template.values import TemplateError
@@ -45,7 +46,8 @@ def order(template: Template, scope: Scope | None = None) -> dict[str, set[str]]
 
 
 def _incorrect(template: Template, other: str, place: str, path: str) -> TemplateError:
-    return located(TemplateError(f'The specified reference "{other}" (in {place}) is incorrect.', path), template)
+    words = f'The specified reference "{other}" (in {place}) is incorrect.{hint(other, template.resources)}'
+    return located(TemplateError(words, path), template)
 
 
 def circle_in(graph: Mapping[str, set[str]]) -> list[str]:

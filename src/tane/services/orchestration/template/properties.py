@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tane.nearest import nearest
+from tane.nearest import hint, nearest
 from tane.services.orchestration.template.constraints import (
     AllowedPattern,
     AllowedValues,
@@ -122,8 +122,7 @@ def _checked(
 ) -> dict[str, Any]:
     for key in values:
         if key not in declarations:
-            meant = nearest(str(key), declarations)
-            words = f"Unknown Property {str(key)[:LONGEST_NAME]}" + (f" (did you mean {meant}?)" if meant else "")
+            words = f"Unknown Property {str(key)[:LONGEST_NAME]}{hint(str(key), declarations)}"
             raise TemplateError(words, below(path, key))
     found: dict[str, Any] = {}
     for key, declared in declarations.items():
