@@ -439,3 +439,16 @@ def test_a_plan_says_what_the_update_will_refuse(cloud: ApiCloud) -> None:
         "free": None,
     }
     assert update(cloud, mia, made, **body)["stack_status"] == "UPDATE_FAILED"
+
+
+def test_what_was_never_made_is_told_and_made(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    net = {"type": "OS::Neutron::Net"}
+    bad = {"type": "OS::Nova::KeyPair", "depends_on": "net", "properties": {"name": "key", "public_key": "no key"}}
+    made = stack(cloud, mia, hot({"net": net, "key": bad}))
+    assert made["stack_status"] == "CREATE_FAILED"
+    told = drift(mia, made)["key"]
+    assert (told["drift_status"], told["drift_status_reason"]) == ("DELETED", "It was never made.")
+    mia.post(path(mia, made, "/actions"), {"check": None}, 201)
+    cloud.run_jobs()
+    assert resources(mia, made)["key"]["resource_status_reason"].endswith("It was never made.")

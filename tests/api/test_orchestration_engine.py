@@ -60,6 +60,7 @@ def test_what_takes_too_long_fails_and_can_be_deleted(cloud: ApiCloud) -> None:
     cloud.run_jobs()
     shown = show(mia, "rose", made["id"])
     assert (shown["stack_status"], shown["stack_status_reason"]) == ("CREATE_FAILED", "Create timed out")
+    assert resources(mia, shown)["wait"]["resource_status_reason"] == "Stopped: its time is over"
     [deployment] = mia.get(at(mia, "/software_deployments")).json()["software_deployments"]
     assert deployment["status"] == "FAILED"
     other = stack(cloud, mia, hot({"handle": HANDLE, "wait": WAIT}), "daisy")

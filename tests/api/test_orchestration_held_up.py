@@ -72,3 +72,25 @@ def test_who_goes_back_has_the_subnet_again_that_others_use(cloud: ApiCloud, mia
     assert resources(mia, made)["sub"]["physical_resource_id"] == before
     found = mia.get(f"{N}/subnets").json()["subnets"]
     assert [one["cidr"] for one in found] == [OLD]
+
+
+def test_what_became_of_a_stack_can_be_read_after_its_deletion(cloud: ApiCloud, mia: Caller) -> None:
+    """As ``openstack stack delete --wait`` does."""
+    made = stack(cloud, mia, hot({"net": res("OS::Neutron::Net")}))
+    mia.delete(path(mia, made))
+    cloud.run_jobs()
+    found = mia.get(path(mia, made, "/events")).json()["events"]
+    assert [(one["resource_name"], one["resource_status"]) for one in found[-2:]] == [
+        ("net", "DELETE_COMPLETE"),
+        ("rose", "DELETE_COMPLETE"),
+    ]
+    of_net = mia.get(path(mia, made, "/resources/net/events")).json()["events"]
+    assert {one["resource_name"] for one in of_net} == {"net"} and len(of_net) == 4
+    eve = cloud.new_user("eve", "shed")
+    eve.get(path(mia, made, "/events").replace(mia.project_id, eve.project_id), 404)
+
+
+def test_no_time_is_heats_usual_time(cloud: ApiCloud, mia: Caller) -> None:
+    """The SDK sends 0 for less than a minute."""
+    made = stack(cloud, mia, hot({}), timeout_mins=0)
+    assert made["stack_status"] == "CREATE_COMPLETE"

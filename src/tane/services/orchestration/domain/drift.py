@@ -16,7 +16,7 @@ from tane.core import Core
 from tane.db import Tx
 from tane.services.orchestration import resources as kinds
 from tane.services.orchestration.domain import deciding, engine, masking
-from tane.services.orchestration.domain.common import COMPLETE, FAILED, MOST_DEPTH, require
+from tane.services.orchestration.domain.common import COMPLETE, FAILED, IN_PROGRESS, MOST_DEPTH, require
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Plan
 from tane.services.orchestration.resources.base import Failed, Kind
@@ -106,9 +106,14 @@ def _of_stack(walk: _Walk, stack: Row[Any], secrets: Collection[str], parent: st
 def _look(walk: _Walk, seen: Seen) -> None:
     row = seen.row
     kind = kind_of(seen)
-    if row.working or row.status == "IN_PROGRESS":
+    if row.working or row.status == IN_PROGRESS:
         seen.reason = f"{row.action} is in progress."
-    elif row.action in ("INIT", "DELETE") or (row.physical_id is None and row.status != COMPLETE):
+    elif row.action == "INIT" or (row.physical_id is None and row.status != COMPLETE and row.action != "DELETE"):
+        if seen.stack.status == IN_PROGRESS:
+            seen.reason = "It is not made yet."
+        else:
+            _is_gone(seen, "It was never made.", again=True)
+    elif row.action == "DELETE":
         seen.reason = "It is not there by the stack's own record."
     elif isinstance(kind, OfStack):
         _look_inside(walk, seen)

@@ -51,6 +51,8 @@ from tane.web.errors import ApiError
 
 ADOPTED = "adopted"
 """What a resource is adopted from, among what its row keeps until that is done."""
+LATE = "timed out"
+"""How the reason of a stack ends whose time is over."""
 TURNS = ("CHECK", "SUSPEND", "RESUME", "SNAPSHOT")
 APART = ("CHECK", "SNAPSHOT")
 """Turns that come to all resources at once: none changes what another needs."""
@@ -535,4 +537,4 @@ def expire(tx: Tx, core: Core, stack_id: str) -> None:
     for row in resources.light(tx, stack_id):
         if row.working:
             jobs.cancel(tx, job_of(row.id))
-    conclude(tx, core, stack, FAILED, f"{word} timed out")
+    conclude(tx, core, stack, FAILED, f"{word} {LATE}")

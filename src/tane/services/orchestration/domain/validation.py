@@ -28,13 +28,17 @@ from tane.web.context import Context
 from tane.web.errors import ApiError
 
 
+NEW = "None"
+"""The id of a stack that is not there yet, as Heat shows it."""
+
+
 @dataclass
 class Named:
     """A stack that is not there yet, or one whose next form is looked at."""
 
     name: str
     project_id: str
-    id: str = "None"
+    id: str = NEW
     depth: int = 0
     parent_resource_id: str | None = None
     source: Mapping[str, Any] | None = None
@@ -115,7 +119,9 @@ def try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
     hand = Hand(scope.core, None, scope.ctx, scope.stack, row, plan)  # type: ignore[arg-type]
     try:
         if outside:
-            kind.check(hand)
+            # What a stack names already may be gone: that is no reason to refuse all of its updates.
+            if scope.stack.id == NEW:
+                kind.check(hand)
         elif plan.resources[name].external_id is None:
             kind.validate(hand, Foreseen(kind.properties, values))
     except NotKnownYet:

@@ -414,7 +414,9 @@ def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:
             resources.change(tx, row.id, working=False, hook=None, expires_at=None)
             engine.advance(tx, run.core, row.stack_id)
             return
-        reason = "Stopped: the stack has something else to do"
+        stack = stacks.get(tx, row.stack_id)
+        late = stack is not None and stack.reason.endswith(engine.LATE)
+        reason = f"Stopped: {'its time is over' if late else 'the stack has something else to do'}"
     values = {"action": action, "status": FAILED, "reason": reason[:4096], "working": False, "expires_at": None}
     if (row.action, row.status) != (action, IN_PROGRESS):
         # What was begun in a transaction that came to nothing is told all the same.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tane.jobs import Operation, Run, Step
-from tane.services.orchestration.domain.common import IN_PROGRESS
+from tane.services.orchestration.domain.common import FAILED, IN_PROGRESS
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import act, becomes, completes, gives_up, kind_of, later
 from tane.services.orchestration.orders import TURN_RESOURCE, TurnParams
@@ -17,6 +17,7 @@ async def begin(run: Run[TurnParams]) -> None:
         action, kind = run.params.action, kind_of(hand)
         if hand.row.action == action and hand.row.status == IN_PROGRESS:
             return
+        never = hand.row.physical_id is None and hand.row.status == FAILED
         becomes(hand, action, IN_PROGRESS)
         if action in ("SUSPEND", "RESUME") and hand.row.declared.get("external_id"):
             # It is others'.
@@ -28,6 +29,8 @@ async def begin(run: Run[TurnParams]) -> None:
         elif action == "SNAPSHOT":
             _save(hand, kind, run.params.traversal)
         else:
+            if never:
+                raise Failed("It was never made.")
             try:
                 kind.check(hand)
             except NotFound as error:
