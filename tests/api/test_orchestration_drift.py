@@ -452,3 +452,18 @@ def test_what_was_never_made_is_told_and_made(cloud: ApiCloud) -> None:
     mia.post(path(mia, made, "/actions"), {"check": None}, 201)
     cloud.run_jobs()
     assert resources(mia, made)["key"]["resource_status_reason"].endswith("It was never made.")
+
+
+def test_a_protocol_may_be_written_in_capitals_or_be_any(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    rules = [{"protocol": "TCP", "port_range_min": 22, "port_range_max": 22}, {"protocol": "any"}]
+    one = {"security_group": {"get_resource": "other"}, "protocol": "Any", "remote_ip_prefix": "10.0.0.0/8"}
+    template = hot(
+        {
+            "group": {"type": "OS::Neutron::SecurityGroup", "properties": {"rules": rules}},
+            "other": {"type": "OS::Neutron::SecurityGroup"},
+            "rule": {"type": "OS::Neutron::SecurityGroupRule", "properties": one},
+        }
+    )
+    made = stack(cloud, mia, template)
+    assert (states(mia, made)["group"], states(mia, made)["rule"]) == ("IN_SYNC", "IN_SYNC"), drift(mia, made)

@@ -144,9 +144,8 @@ async def loses_its_host(scenario: Scenario, only: str | None = None, *, every: 
     they owe is settled, and the world is as if they had never been away.
     """
     deletions = (False, True) if scenario.delete is not None else (False,)
-    tried = list(itertools.product(enumerate(scenario.operation.steps), (_lost_before, _lost_after), deletions))[
-        ::every
-    ]
+    worlds = itertools.product(enumerate(scenario.operation.steps), (_lost_before, _lost_after), deletions)
+    tried = list(worlds)[::every]
     for (index, step), lost, delete in tried:
         core = await scenario.start()
         try:

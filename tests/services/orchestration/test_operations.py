@@ -216,12 +216,17 @@ def web(word: str) -> Source:
     )
 
 
-async def replace_server(world: World) -> None:
+async def standing(world: World, template: dict[str, Any]) -> None:
+    """A stack with one server is there."""
     await world.garden()
-    world.create(web("a"))
+    world.create(template)
     await world.settle()
     assert world.row().status == "COMPLETE", world.row().reason
     [world.first] = world.servers()
+
+
+async def replace_server(world: World) -> None:
+    await standing(world, web("a"))
     world.update(web("b"), disable_rollback=False)
 
 
@@ -256,21 +261,13 @@ def plain_server(flavor: str) -> Source:
     return source(web={"type": "OS::Nova::Server", "properties": server})
 
 
-async def with_server(world: World) -> None:
-    await world.garden()
-    world.create(plain_server("tiny"))
-    await world.settle()
-    assert world.row().status == "COMPLETE", world.row().reason
-    [world.first] = world.servers()
-
-
 async def resize(world: World) -> None:
-    await with_server(world)
+    await standing(world, plain_server("tiny"))
     world.update(plain_server("small"))
 
 
 async def suspend(world: World) -> None:
-    await with_server(world)
+    await standing(world, plain_server("tiny"))
     stacks.turn(world.core, world.ctx, world.stack_id, "rose", "SUSPEND")
 
 

@@ -116,7 +116,7 @@ class SecurityGroup(Neutron):
             made["remote_group_id"] = hand.lookup("neutron.security_group", group) if group else hand.row.physical_id
         else:
             made.pop("remote_group_id", None)
-        return made
+        return _as_kept(made)
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         super().change(hand, changed)
@@ -135,6 +135,12 @@ class SecurityGroup(Neutron):
         self._rules(hand, str(hand.row.physical_id), rules)
         for rule in again:
             self._add(hand, str(hand.row.physical_id), rule)
+
+
+def _as_kept(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule whose protocol is written as its service does: in small letters, and none for any."""
+    protocol = str(rule.get("protocol") or "any").lower()
+    return {**rule, "protocol": None if protocol == "any" else protocol}
 
 
 class SecurityGroupRule(Neutron):
@@ -156,6 +162,12 @@ class SecurityGroupRule(Neutron):
         "port_range_max": RULE["port_range_max"],
         "remote_ip_prefix": RULE["remote_ip_prefix"],
     }
+
+    def against(self, hand: Hand, shown: Mapping[str, Any]) -> dict[str, Difference]:
+        found = super().against(hand, shown)
+        if "protocol" in found and _as_kept(hand.properties)["protocol"] == shown["protocol"]:
+            del found["protocol"]
+        return found
 
     def lets_go(self, hand: Hand) -> bool:
         """A group has a rule once."""
