@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tane.services.orchestration import resources as types
 from tests.api.compute_support import V, make_flavor, make_image, make_network
-from tests.api.orchestration_support import begin, delete, hot, outputs, refused, stack
+from tests.api.orchestration_support import at, begin, delete, hot, outputs, refused, stack
 from tests.support import ApiCloud
 
 
@@ -44,3 +45,18 @@ def test_what_an_id_does_not_tell_is_not_taken_in(cloud: ApiCloud, kind: str, la
     mia = cloud.new_user("mia", "garden")
     told = begin(mia, hot({"old": {"type": kind, "external_id": "172.24.4.4"}}), expect=400)["error"]["message"]
     assert f"external_id is not possible for {kind}: it does not tell {lacks}." in told
+
+
+def test_whatever_there_is_not_is_refused_whatever_its_type(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    found: dict[int, list[str]] = {}
+    for name in types.shown():
+        kind = types.find(name)
+        if kind is None or not kind.adopts or kind.essential:
+            continue
+        body = {"stack_name": "x", "template": hot({"old": {"type": name, "external_id": "no-such-thing"}})}
+        told = mia.post(at(mia, "/stacks/preview"), body, expect=None)
+        found.setdefault(told.status_code, []).append(name)
+    nothing = found.pop(200)
+    assert set(found) == {400} and len(found[400]) > 40
+    assert nothing == ["OS::Heat::Delay", "OS::Heat::None", "OS::Heat::TestResource", "OS::Heat::Value"]

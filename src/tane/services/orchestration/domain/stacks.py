@@ -51,7 +51,7 @@ def create(core: Core, ctx: Context, name: str, wanted: Wanted, adopted: Mapping
 
     :raises StackExists: :raises RequestLimitExceeded:
     """
-    named = Named(name, ctx.project_id, source=wanted.source.given())
+    named = Named(name, ctx.project_id, source=wanted.source.given(), user_id=ctx.user_id)
     plan = validation.plan_for(core, ctx, named, wanted.source)
     validation.look(core, ctx, named, plan)
     return _created(core, ctx, name, wanted, plan.template.description, adopted)
@@ -112,7 +112,7 @@ def preview(core: Core, ctx: Context, name: str, source: Source) -> tuple[Named,
     with core.db.read() as tx:
         if stacks.named(tx, ctx.project_id, name) is not None:
             raise StackExists(f"The Stack ({name}) already exists.")
-    named = Named(name, ctx.project_id, source=source.given())
+    named = Named(name, ctx.project_id, source=source.given(), user_id=ctx.user_id)
     plan = validation.plan_for(core, ctx, named, source)
     return named, plan, validation.look(core, ctx, named, plan)
 
@@ -216,7 +216,7 @@ def refuse_immutable(tx: Tx, core: Core, row: Row[Any], plan: Plan) -> None:
 def like(row: Row[Any], source: Source) -> Named:
     """A stack as it would be by another source."""
     environment = source.given()
-    return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment)
+    return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment, row.user_id)
 
 
 @ahead.writes

@@ -31,7 +31,7 @@ WORDS = {
 def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool) -> dict[str, Any]:
     """What a template asks for, once all that can be known of it is right. :raises StackValidationFailed:"""
     source = requests.source_of(asked)
-    named = Named("unnamed", ctx.project_id, source=source.given())
+    named = Named("unnamed", ctx.project_id, source=source.given(), user_id=ctx.user_id)
     check = checker(core, ctx)
     plan = make(source, scope_of(core, ctx, named), check, strict=False)
     try:
@@ -136,7 +136,7 @@ def _nested(
             files=source.files,
             environment={**source.environment, "parameters": given},
         )
-        named = Named(f"unnamed-{name}", ctx.project_id, depth=depth + 1)
+        named = Named(f"unnamed-{name}", ctx.project_id, depth=depth + 1, user_id=ctx.user_id)
         below = make(inner, scope_of(core, ctx, named), strict=False)
         view = {"Type": plan.resources[name].type, **_view(kind.template, given)}
         deeper = _nested(core, ctx, inner, below, _properties(core, ctx, named, below, walk.check), walk, depth + 1)

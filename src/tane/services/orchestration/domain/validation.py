@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tane.core import Core
@@ -27,7 +27,6 @@ from tane.services.orchestration.template import TemplateError, effort, evaluate
 from tane.web.context import Context
 from tane.web.errors import ApiError
 
-
 NEW = "None"
 """The id of a stack that is not there yet, as Heat shows it."""
 
@@ -42,6 +41,8 @@ class Named:
     depth: int = 0
     parent_resource_id: str | None = None
     source: Mapping[str, Any] | None = None
+    user_id: str = ""
+    """Who sends the template."""
 
 
 @dataclass
@@ -197,7 +198,7 @@ def _inner(scope: Scope, name: str, values: Mapping[str, Any], walk: Walk, secre
     hand = Hand(core, None, ctx, stack, row, plan, values)  # type: ignore[arg-type]
     if isinstance(kind, Stack):
         kind.validate(hand, values)
-    child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1)
+    child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1, user_id=stack.user_id)
     source = kind.source(hand)
     child.source = source.given()
     with _inside(kind, name, values):
@@ -222,4 +223,6 @@ class _Row:
     type: str
     id: str = "None"
     physical_id: str | None = None
-    data: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)

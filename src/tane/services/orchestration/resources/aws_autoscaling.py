@@ -105,7 +105,7 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
 
     def source(self, hand: Hand) -> Source:
         # None, or nothing is there yet that says what a server would be.
-        return super().source(hand) if (hand.row.data or {}).get("members") else self.without(hand)
+        return super().source(hand) if hand.row.data.get("members") else self.without(hand)
 
     def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
         """The ``UpdatePolicy`` in the words of our own groups."""

@@ -237,7 +237,10 @@ class Kind:
 
     def check(self, hand: Hand) -> None:
         """See whether it is there and well. :raises NotFound: :raises Failed:"""
-        self.show(hand)
+        if self.compares and type(self).show is Kind.show:
+            self.differences(hand.comparing())
+        else:
+            self.show(hand)
 
     def differences(self, hand: Hand) -> Mapping[str, Difference] | None:
         """What of it is otherwise by now than ``hand.properties`` set it, by property; None where it is nothing that

@@ -130,9 +130,7 @@ class ResourceGroup(Rolling):
             for policy in hand.properties.get("removal_policies") or ()
             for name in (policy or {}).get("resource_list") or ()
         ]
-        before = (
-            [] if hand.properties.get("removal_policies_mode") == "update" else (hand.row.data or {}).get("removed", [])
-        )
+        before = [] if hand.properties.get("removal_policies_mode") == "update" else hand.row.data.get("removed", [])
         found = list(dict.fromkeys([*before, *(self._named(hand, name) for name in asked)]))
         if len(found) > MOST_REMOVED or any(len(name) > 255 for name in found):
             raise RequestLimitExceeded(f"A group remembers at most {MOST_REMOVED} members that were removed.")
@@ -175,7 +173,7 @@ class ResourceGroup(Rolling):
         if name == "refs_map":
             return {one: self.inner_attribute(hand, one, "refs") for one in names}
         if name == "removed_rsrc_list":
-            return list((hand.row.data or {}).get("removed", []))
+            return list(hand.row.data.get("removed", []))
         if name == "show":
             return {}
         if name == "attributes":

@@ -103,7 +103,7 @@ class AutoScalingGroup(Rolling):
         return found if isinstance(found, Mapping) and not creates else None
 
     def members(self, hand: Hand) -> dict[str, Any]:
-        names = (hand.row.data or {}).get("members") or ["0"]
+        names = hand.row.data.get("members") or ["0"]
         definition = dict(hand.properties.get("resource") or {})
         check_size(definition, len(names))
         return dict.fromkeys(names, definition)
@@ -146,7 +146,7 @@ class AutoScalingGroup(Rolling):
         from tane.services.orchestration.domain import ahead
 
         check_size(None, size)
-        members = list((hand.row.data or {}).get("members") or [])
+        members = list(hand.row.data.get("members") or [])
         while len(members) < size:
             # The same ones when the change begins anew: a plan rests on them.
             members.append(ahead.drawn(("member", hand.row.id, len(members)), lambda: secrets.token_hex(6)))
