@@ -331,3 +331,24 @@ def test_who_may_not_signal_reads_no_address_that_does(cloud: ApiCloud) -> None:
         assert seen.status_code == 200 and told in seen.text, (place, seen.text)
         for piece in seen.text.split("/orchestration/signal/")[1:]:
             assert piece[36:].startswith("/******"), place
+
+
+@pytest.mark.parametrize("administrator", ["deletes", "updates"])
+def test_a_volume_that_was_handed_to_another_project_stays_that_projects(cloud: ApiCloud, administrator: str) -> None:
+    """An administrator finds it all the same, as who asks for the deletion or as author of a new template."""
+    mallory, bob = cloud.new_user("mallory", "garden"), cloud.new_user("bob", "shed")
+    made = stack(cloud, mallory, hot({"disk": res("OS::Cinder::Volume", size=1)}))
+    volume_id = resources(mallory, made)["disk"]["physical_resource_id"]
+    v3 = "/volume/v3/{}/os-volume-transfer"
+    offer = mallory.post(v3.format(mallory.project_id), {"transfer": {"volume_id": volume_id}}, 202).json()["transfer"]
+    taken = {"accept": {"auth_key": offer["auth_key"]}}
+    bob.post(f"{v3.format(bob.project_id)}/{offer['id']}/accept", taken, 202)
+    roles = f"/identity/v3/projects/{mallory.project_id}/users/{mallory.user_id}/roles"
+    for role in cloud.admin.get(roles).json()["roles"]:
+        cloud.admin.delete(f"{roles}/{role['id']}", 204)
+    if administrator == "updates":
+        update(cloud, cloud.admin, made, hot({"disk": res("OS::Cinder::Volume", size=2, name="mine")}))
+    cloud.admin.delete(path(cloud.admin, made).replace(cloud.admin.project_id, mallory.project_id), 204)
+    cloud.run_jobs()
+    shown = bob.get(f"/volume/v3/volumes/{volume_id}").json()["volume"]
+    assert (shown["size"], shown["name"] == "mine", shown["status"]) == (1, False, "available")

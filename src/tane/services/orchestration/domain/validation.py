@@ -116,7 +116,8 @@ def try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
     outside = external_id(plan, name)
     if isinstance(kind, Stack):
         return
-    row = _Row(name, plan.resources[name].type, physical_id=outside and str(outside))
+    declared = {"external_id": outside}
+    row = _Row(name, plan.resources[name].type, physical_id=outside and str(outside), declared=declared)
     hand = Hand(scope.core, None, scope.ctx, scope.stack, row, plan)  # type: ignore[arg-type]
     try:
         if outside:

@@ -97,12 +97,21 @@ class Volume(Served):
             hand.keep(read_only=hand.properties["read_only"])
         return made
 
+    def show(self, hand: Hand) -> Mapping[str, Any]:
+        """:raises NotFound: also where it was handed over to another project, as an administrator may find it all the
+        same: to the stack it is gone."""
+        found = super().show(hand)
+        owner = found.get("os-vol-tenant-attr:tenant_id", hand.stack.project_id)
+        if owner != hand.stack.project_id and not hand.row.declared.get("external_id"):
+            raise NotFound(f"Volume {hand.row.physical_id} could not be found: it is another project's by now.")
+        return found
+
     def ready(self, hand: Hand) -> bool:
         found = self.show(hand)
         if found["status"].startswith("error"):
             raise Failed(f"Went to status {found['status']}")
-        if "restore" in hand.row.data:
-            return offline.goes_on(hand, found)
+        if "restore" in hand.row.data and not offline.goes_on(hand, found):
+            return False
         if found["status"] not in GOOD or not self._has_type(hand, found):
             return False
         wanted = hand.row.data.get("read_only")
@@ -142,6 +151,7 @@ class Volume(Served):
         hand.call("volume", "POST", f"{self.path}/{hand.id}/action", dict(action))
 
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
+        now = self.show(hand)["size"]
         super().change(hand, {key: value for key, value in changed.items() if key in ("name", "description")})
         if "metadata" in changed:
             wanted = {str(key): str(value) for key, value in (changed["metadata"] or {}).items()}
@@ -149,7 +159,6 @@ class Volume(Served):
         # What could not be done the last time is done now.
         undone = hand.row.data.get("restore") or {}
         backup, size = self._restored_from(hand, changed), changed.get("size", undone.get("size"))
-        now = self.show(hand)["size"] if size else None
         if size and size < now:
             raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
         if backup or (size and size > now):
