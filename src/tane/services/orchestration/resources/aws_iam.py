@@ -107,7 +107,7 @@ class AccessPolicy(Kind):
 
     def validate(self, hand: Hand, properties: Mapping[str, Any]) -> None:
         for one in properties.get("AllowedResources") or []:
-            if hand.plan is not None and one not in hand.plan.resources:
+            if hand.plan is not None and (not isinstance(one, str) or one not in hand.plan.resources):
                 raise BadRequest(f"AccessPolicy resource {one} not in stack", type="StackValidationFailed")
 
     def attribute(self, hand: Hand, name: str) -> Any:

@@ -107,6 +107,9 @@ class ResourceGroup(Rolling):
 
     def members(self, hand: Hand) -> dict[str, Any]:
         definition, variable, names = hand.properties["resource_def"], hand.properties["index_var"], self.names(hand)
+        if UNKNOWN in (definition, variable):
+            # Of members that are not known yet nothing can be said.
+            return {}
         check_size(definition, len(names))
         return {name: member(definition, variable, name) for name in names}
 
