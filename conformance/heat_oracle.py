@@ -144,6 +144,8 @@ def same(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     return "error" in ours and "error" in theirs and same_words(ours["error"], theirs)
 
 
+HINT = re.compile(r" \(did you mean [^)]*\?\)")
+"""At what was meant, which Heat does not tell."""
 OWN = re.compile(
     r"unpack|object has no attribute|has no len|not enough values|argument \d* ?must be|argument of type|unhashable"
     r"|is not iterable|not subscriptable|empty separator|codec can't|indices must be|expected str|concatenate"
@@ -179,7 +181,7 @@ def plain(words: str) -> str:
 
 def same_words(ours: str, theirs: dict[str, Any]) -> bool:
     """Whether an error is told in the same words; the place before it is told apart."""
-    ours, words = plain(ours), plain(theirs["error"])
+    ours, words = plain(HINT.sub("", ours)), plain(theirs["error"])
     if ours.strip("'") in words or OWN.search(words):
         return True
     return any(one.search(words) and other.search(ours) for one, other in ANEW)

@@ -9,10 +9,10 @@ from typing import Any
 from tane.core import Core
 from tane.services.orchestration import template as language
 from tane.services.orchestration.domain import requests
-from tane.services.orchestration.domain.plans import Check, Plan, Source, make, refused
+from tane.services.orchestration.domain.plans import Plan, Source, make, refused
 from tane.services.orchestration.domain.requests import Asked
 from tane.services.orchestration.domain.scopes import Scope, scope_of
-from tane.services.orchestration.domain.validation import Named, Walk, checker, try_outputs, try_rules
+from tane.services.orchestration.domain.validation import Named, Walk, try_outputs, try_rules
 from tane.services.orchestration.domain.values import of_declared, plain
 from tane.services.orchestration.resources.nested import NestedTemplate
 from tane.services.orchestration.template import Parameter, Template, TemplateError, effort
@@ -29,20 +29,20 @@ WORDS = {
 
 
 def validate(core: Core, ctx: Context, asked: Asked, *, nested: bool) -> dict[str, Any]:
-    """What a template asks for, once all that can be known of it is right. :raises StackValidationFailed:"""
+    """What a template asks for, once all that can be known of it alone is right: what it names may be in another cloud
+    (previews look for it), as with Heat. :raises StackValidationFailed:"""
     source = requests.source_of(asked)
     named = Named("unnamed", ctx.project_id, source=source.given(), user_id=ctx.user_id)
-    check = checker(core, ctx)
-    plan = make(source, scope_of(core, ctx, named), check, strict=False)
+    plan = make(source, scope_of(core, ctx, named), strict=False)
     try:
-        properties = _properties(core, ctx, named, plan, check)
+        properties = _properties(core, ctx, named, plan)
         try_outputs(Scope(core, ctx, named, plan))
     except TemplateError as error:
         raise refused(error) from None
     view = _view(plan.template, plan.environment.parameters)
     if nested:
         try:
-            inner = _nested(core, ctx, source, plan, properties, Walk(check), 0)
+            inner = _nested(core, ctx, source, plan, properties, Walk(), 0)
         except TemplateError as error:
             raise refused(error) from None
         if inner:
@@ -56,12 +56,12 @@ def _environment(source: Source) -> dict[str, Any]:
     return shown
 
 
-def _properties(core: Core, ctx: Context, named: Named, plan: Plan, check: Check | None) -> dict[str, dict[str, Any]]:
+def _properties(core: Core, ctx: Context, named: Named, plan: Plan) -> dict[str, dict[str, Any]]:
     scope = Scope(core, ctx, named, plan)
     found = {}
     for name in plan.resources:
         try:
-            values = of_declared(scope, plan, name, check)
+            values = of_declared(scope, plan, name)
             try_rules(scope, name, values)
             found[name] = plain(values)
         except TemplateError as error:
@@ -139,7 +139,7 @@ def _nested(
         named = Named(f"unnamed-{name}", ctx.project_id, depth=depth + 1, user_id=ctx.user_id)
         below = make(inner, scope_of(core, ctx, named), strict=False)
         view = {"Type": plan.resources[name].type, **_view(kind.template, given)}
-        deeper = _nested(core, ctx, inner, below, _properties(core, ctx, named, below, walk.check), walk, depth + 1)
+        deeper = _nested(core, ctx, inner, below, _properties(core, ctx, named, below), walk, depth + 1)
         if deeper:
             view["NestedParameters"] = deeper
         found[name] = view

@@ -21,6 +21,7 @@ from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.domain.plans import Check, Plan, Source, make, placed, refused
 from tane.services.orchestration.domain.scopes import Scope, scope_of
 from tane.services.orchestration.domain.values import external_id, of_declared, plain
+from tane.services.orchestration.resources.base import Failed
 from tane.services.orchestration.resources.heat_stack import Stack
 from tane.services.orchestration.resources.nested import NestedTemplate, OfStack
 from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
@@ -107,29 +108,39 @@ def _try_metadata(scope: Scope, name: str) -> None:
 
 
 def try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
-    """What the type itself says of properties that go together, as far as they are known; whether a thing of others is
-    there.
+    """What the type itself says of properties that go together, as far as they are known.
 
-    :raises TemplateError: they do not, it is not.
+    :raises TemplateError: they do not.
     """
     plan, kind = scope.plan, scope.plan.kinds[name]
-    outside = external_id(plan, name)
-    if isinstance(kind, Stack):
+    if plan.resources[name].external_id is not None or isinstance(kind, Stack):
         return
-    declared = {"external_id": outside}
-    row = _Row(name, plan.resources[name].type, physical_id=outside and str(outside), declared=declared)
-    hand = Hand(scope.core, None, scope.ctx, scope.stack, row, plan)  # type: ignore[arg-type]
     try:
-        if outside:
-            # What a stack names already may be gone: that is no reason to refuse all of its updates.
-            if scope.stack.id == NEW:
-                kind.check(hand)
-        elif plan.resources[name].external_id is None:
-            kind.validate(hand, Foreseen(kind.properties, values))
+        kind.validate(_hand(scope, _Row(name, kind.name)), Foreseen(kind.properties, values))
     except NotKnownYet:
         return
     except ApiError as error:
         raise TemplateError(error.message, f"resources.{name}") from None
+
+
+def _try_external(scope: Scope, name: str) -> None:
+    """Whether the thing of others that a new stack is to have is there. What a stack names already may be gone: that is
+    no reason to refuse all of its updates.
+
+    :raises TemplateError: it is not.
+    """
+    outside = external_id(scope.plan, name)
+    if not outside or scope.stack.id != NEW:
+        return
+    row = _Row(name, scope.plan.kinds[name].name, physical_id=str(outside), declared={"external_id": outside})
+    try:
+        scope.plan.kinds[name].check(_hand(scope, row))
+    except (ApiError, Failed) as error:
+        raise TemplateError(str(error), f"resources.{name}") from None
+
+
+def _hand(scope: Scope, row: _Row) -> Hand:
+    return Hand(scope.core, None, scope.ctx, scope.stack, row, scope.plan)  # type: ignore[arg-type]
 
 
 class Walk:
@@ -179,6 +190,7 @@ def look(
             effort.weigh(values)
             _try_metadata(scope, name)
             try_rules(scope, name, values)
+            _try_external(scope, name)
             inner = _inner(scope, name, values, walk, hidden)
             found.append(Looked(name, stack, plan, plain(values), inner, hidden))
         # What is wrong with an output of a nested stack is told where it is asked for.
