@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tane.services.orchestration.store import resources as rows
-from tests.api.compute_support import V
+from tests.api.compute_support import V, make_flavor, make_image, make_network
 from tests.api.orchestration_support import at, begin, delete, hot, outputs, path, resources, show, stack, update
 from tests.support import ApiCloud, Caller
 
@@ -339,10 +340,7 @@ def test_a_volume_that_was_handed_to_another_project_stays_that_projects(cloud: 
     mallory, bob = cloud.new_user("mallory", "garden"), cloud.new_user("bob", "shed")
     made = stack(cloud, mallory, hot({"disk": res("OS::Cinder::Volume", size=1)}))
     volume_id = resources(mallory, made)["disk"]["physical_resource_id"]
-    v3 = "/volume/v3/{}/os-volume-transfer"
-    offer = mallory.post(v3.format(mallory.project_id), {"transfer": {"volume_id": volume_id}}, 202).json()["transfer"]
-    taken = {"accept": {"auth_key": offer["auth_key"]}}
-    bob.post(f"{v3.format(bob.project_id)}/{offer['id']}/accept", taken, 202)
+    handed_over(mallory, bob, volume_id)
     roles = f"/identity/v3/projects/{mallory.project_id}/users/{mallory.user_id}/roles"
     for role in cloud.admin.get(roles).json()["roles"]:
         cloud.admin.delete(f"{roles}/{role['id']}", 204)
@@ -352,3 +350,48 @@ def test_a_volume_that_was_handed_to_another_project_stays_that_projects(cloud: 
     cloud.run_jobs()
     shown = bob.get(f"/volume/v3/volumes/{volume_id}").json()["volume"]
     assert (shown["size"], shown["name"] == "mine", shown["status"]) == (1, False, "available")
+
+
+def handed_over(giver: Caller, taker: Caller, volume_id: str) -> None:
+    v3 = "/volume/v3/{}/os-volume-transfer"
+    offer = giver.post(v3.format(giver.project_id), {"transfer": {"volume_id": volume_id}}, 202).json()["transfer"]
+    taken = {"accept": {"auth_key": offer["auth_key"]}}
+    taker.post(f"{v3.format(taker.project_id)}/{offer['id']}/accept", taken, 202)
+
+
+def test_nothing_is_restored_to_a_volume_that_was_handed_over(cloud: ApiCloud) -> None:
+    """The stack acts with an administrator's rights, who had sent its template."""
+    mallory, bob = cloud.new_user("mallory", "garden"), cloud.new_user("bob", "shed")
+    template = hot({"disk": res("OS::Cinder::Volume", size=1)})
+    made = stack(cloud, mallory, template)
+    volume_id = resources(mallory, made)["disk"]["physical_resource_id"]
+    update(cloud, cloud.admin, made, template)
+    kept = mallory.post(path(mallory, made, "/snapshots"), {"name": "monday"}).json()
+    cloud.run_jobs()
+    handed_over(mallory, bob, volume_id)
+    mallory.post(path(mallory, made, f"/snapshots/{kept['id']}/restore"))
+    cloud.run_jobs()
+    assert show(mallory, "rose", made["id"])["stack_status"] == "RESTORE_FAILED"
+    delete(cloud, mallory, made)
+    assert bob.get(f"/volume/v3/volumes/{volume_id}").json()["volume"]["status"] == "available"
+
+
+def test_a_port_that_who_adopts_a_server_says_is_its_own_is_not_deleted_for_that(cloud: ApiCloud) -> None:
+    mallory, bob = cloud.new_user("mallory", "garden"), cloud.new_user("bob", "shed")
+    flavor, image, network = make_flavor(cloud.admin), make_image(mallory), make_network(mallory)
+    body = {"name": "web", "flavorRef": flavor, "imageRef": image, "networks": [{"uuid": network}]}
+    server_id = mallory.post(f"{V}/servers", {"server": body}, 202).json()["server"]["id"]
+    port = {"port": {"network_id": make_network(bob)}}
+    port_id = bob.post("/network/v2.0/ports", port, 201).json()["port"]["id"]
+    cloud.run_jobs()
+    template = hot({"web": res("OS::Nova::Server", flavor=flavor, image=image, networks=[{"network": network}])})
+    forged = {"resource_id": server_id, "resource_data": {"ports": [{"id": port_id, "own": True, "of": {}}]}}
+    document = json.dumps({"template": template, "resources": {"web": forged}})
+    body = {"stack_name": "rose", "adopt_stack_data": document}
+    made = mallory.post(at(mallory, "/stacks"), body, 201).json()["stack"] | {"stack_name": "rose"}
+    cloud.run_jobs()
+    assert show(mallory, "rose", made["id"])["stack_status"] == "ADOPT_COMPLETE"
+    update(cloud, cloud.admin, made, template)
+    cloud.admin.delete(path(cloud.admin, made).replace(cloud.admin.project_id, mallory.project_id), 204)
+    cloud.run_jobs()
+    bob.get(f"/network/v2.0/ports/{port_id}", 200)

@@ -212,12 +212,15 @@ def others(hand: Hand) -> dict[str, Difference]:
 
 
 def give_up(hand: Hand) -> bool:
-    """Delete the ports that were made for it."""
+    """Delete the ports that were made for it, in its own project: who adopted it may have said anything, and who acts
+    may see every project's."""
     for port in hand.row.data.get("ports", []):
         if not port["own"]:
             continue
+        path = f"/v2.0/ports/{port['id']}"
         try:
-            hand.call("network", "DELETE", f"/v2.0/ports/{port['id']}")
+            if hand.call("network", "GET", path)["port"]["project_id"] == hand.stack.project_id:
+                hand.call("network", "DELETE", path)
         except NotFound:
             continue
     return True
