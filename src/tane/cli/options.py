@@ -11,7 +11,9 @@ import typer
 from tane.wire.joining import ROLES, Role
 
 StateOption = Annotated[Path, typer.Option("--state", help="The cloud's state folder.", envvar="TANE_STATE")]
-PortOption = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port of all APIs.")]
+PortOption = Annotated[
+    int | None, typer.Option("--port", envvar="TANE_PORT", min=1, max=65535, help="Port of all APIs.")
+]
 ModeOption = Annotated[
     str | None, typer.Option("--mode", help="auto, root, userns, user or simulated; auto probes the machine.")
 ]
