@@ -173,7 +173,7 @@ def test_each_kind_of_mistake_has_its_line(cloud: ApiCloud, mistakes: tuple[tupl
         ({"files": {"lan.yaml": FILE.replace("valu: 1", "value: {get_attr: [b, x]}")}}, "(line 6)"),
         (
             {"files": {"lan.yaml": HEAD + "resource: {}\n"}},
-            "lan.yaml: The template section is invalid: resource (did you mean resources?) (line 2)",
+            "lan.yaml: The template section is invalid: resource (line 2)",
         ),
         ({"template": CFN + "Resources:\n  a:\n    Type: AWS::EC2::Instnce\n"}, "AWS::EC2::Instance. (line 4)"),
         (

@@ -110,6 +110,16 @@ def test_things_of_other_services_lose_what_was_taken_out(cloud: ApiCloud, mia: 
     assert [int(pool[f"{one}_prefixlen"]) for one in ("min", "default", "max")] == [8, 8, 32]
 
 
+def test_a_subnet_has_no_pools_and_no_gateway_as_in_heat(cloud: ApiCloud, mia: Caller) -> None:
+    net = {"net": res("OS::Neutron::Net")}
+    base = {"network": {"get_resource": "net"}, "cidr": "10.1.0.0/24"}
+    pools = [{"start": "10.1.0.10", "end": "10.1.0.20"}]
+    full = res("OS::Neutron::Subnet", **base, allocation_pools=pools, gateway_ip="10.1.0.9")
+    made = follow(cloud, mia, {**net, "sub": full}, {**net, "sub": res("OS::Neutron::Subnet", **base)})
+    found = shown(mia, made, "sub", f"{N}/subnets", "subnet")
+    assert (found["allocation_pools"], found["gateway_ip"]) == ([], None)
+
+
 def test_an_address_leads_nowhere_and_a_router_has_no_gateway(cloud: ApiCloud, mia: Caller) -> None:
     base = {
         "net": res("OS::Neutron::Net"),

@@ -302,6 +302,28 @@ def test_a_port_is_plugged_and_unplugged_while_the_server_runs(garden: Project) 
     garden.user.get(f"{path}/{made['port_id']}", 404)
 
 
+def test_a_guest_that_its_host_has_lost_lets_go_its_ports_and_volumes(garden: Project) -> None:
+    """As a simulated one is after its cloud was killed; a hard reboot makes it again with what it still has."""
+    server_id = garden.server()
+    path = f"{V}/servers/{server_id}"
+    body = {"interfaceAttachment": {"net_id": garden.network_id}}
+    port_id = garden.user.post(f"{path}/os-interface", body, 200).json()["interfaceAttachment"]["port_id"]
+    where = f"/volume/v3/{garden.user.project_id}/volumes"
+    volume_id = garden.user.post(where, {"volume": {"size": 1}}, 202).json()["volume"]["id"]
+    garden.cloud.run_jobs()
+    garden.user.post(f"{path}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume_id}}, 200)
+    garden.cloud.run_jobs()
+    for known in (garden.host._guests, garden.host._states):
+        known.clear()
+    garden.user.delete(f"{path}/os-interface/{port_id}", 202)
+    garden.user.delete(f"{path}/os-volume_attachments/{volume_id}", 202)
+    garden.cloud.run_jobs()
+    assert len(garden.user.get(f"{path}/os-interface").json()["interfaceAttachments"]) == 1
+    assert garden.user.get(f"{where}/{volume_id}").json()["volume"]["status"] == "available"
+    assert garden.done(server_id, "reboot", {"type": "HARD"})["status"] == "ACTIVE"
+    assert (len(garden.host.guest(server_id).nics), garden.host.guest(server_id).volumes) == (1, ())
+
+
 def test_a_port_that_is_deleted_under_a_running_server_is_unplugged(garden: Project) -> None:
     server_id = garden.server()
     body = {"interfaceAttachment": {"net_id": garden.network_id}}

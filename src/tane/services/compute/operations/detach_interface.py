@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.operations import common
 from tane.services.network import interface as network
+from tane.wire.errors import NotOnHost
 
 
 async def unplug(run: Run[network.DetachInterface]) -> None:
-    await (await common.host_of(run)).detach_nic(run.params.server_id, run.params.port_id)
+    host = await common.host_of(run)
+    # A guest that its host has lost is made again without it.
+    with contextlib.suppress(NotOnHost):
+        await host.detach_nic(run.params.server_id, run.params.port_id)
 
 
 async def release(run: Run[network.DetachInterface]) -> None:

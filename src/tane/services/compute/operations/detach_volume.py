@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from tane.db import Tx
 from tane.jobs import Operation, Run, Step
 from tane.services.compute.domain import guests
@@ -10,11 +12,15 @@ from tane.services.compute.operations.release import let_go
 from tane.services.compute.orders import DETACH_VOLUME, DetachVolume
 from tane.services.compute.store import block_devices
 from tane.services.volume import interface as volume
+from tane.wire.errors import NotOnHost
 
 
 async def unplug(run: Run[DetachVolume]) -> None:
     if not await common.is_put_away(run):
-        await (await common.host_of(run)).detach_volume(run.params.server_id, run.params.volume_id)
+        host = await common.host_of(run)
+        # A guest that its host has lost is made again without it.
+        with contextlib.suppress(NotOnHost):
+            await host.detach_volume(run.params.server_id, run.params.volume_id)
 
 
 async def plug_back(run: Run[DetachVolume]) -> None:

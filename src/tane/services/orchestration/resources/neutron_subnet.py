@@ -32,8 +32,7 @@ class Subnet(Neutron):
     description = "A resource for managing Neutron subnets."
     path, single = "/v2.0/subnets", "subnet"
     apart = ("tags",)
-    empty = {"host_routes": []}
-    stays = ("allocation_pools", "gateway_ip")
+    empty = {"allocation_pools": [], "host_routes": []}
     renamed = {"network": "network_id", "subnetpool": "subnetpool_id"}
     links = {"network": "neutron.network", "network_id": "neutron.network", "subnetpool": "neutron.subnetpool"}
     properties = {

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tane.nearest import hint
 from tane.services.orchestration.template import declaring
 from tane.services.orchestration.template.evaluation import check
 from tane.services.orchestration.template.graph import circle_in
@@ -92,7 +91,7 @@ def _template(document: Any, text: str | None) -> Template:
         allowed.append("Conditions" if version.kind == "cfn" else "conditions")
     for section in document:
         if section not in allowed:
-            raise TemplateError(f"The template section is invalid: {section}{hint(section, allowed)}", section)
+            raise TemplateError(f"The template section is invalid: {section}", section)
     reader = _Sections(document, version)
     for name, given in reader.section("resources").items():
         reader.check_keys(name, given)
