@@ -300,6 +300,17 @@ def test_a_container_that_was_there_before_is_not_the_stacks_and_stays_as_it_is(
     assert mia.request("GET", f"{place}/rose").content == b"x"
 
 
+def test_a_container_is_not_given_to_a_resource_of_another_name_as_it_would_go_with_the_old_one(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    made = stack(cloud, mia, hot({"bed": photos()}))
+    kept = f"/object-store/v1/AUTH_{mia.project_id}/photos/rose"
+    mia.request("PUT", kept, content=b"x", expect=201)
+    failed = update(cloud, mia, made, hot({"couch": photos()}))
+    assert "The container photos is that of the resource bed" in failed["stack_status_reason"]
+    assert update(cloud, mia, made, hot({"bed": photos()}))["stack_status"] == "UPDATE_COMPLETE"
+    assert mia.request("GET", kept).content == b"x"
+
+
 def test_a_container_of_an_abandoned_stack_is_adopted_with_its_objects(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     kept = f"/object-store/v1/AUTH_{mia.project_id}/photos/rose"

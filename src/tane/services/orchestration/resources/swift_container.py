@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tane.services.orchestration.resources import heirs
 from tane.services.orchestration.resources.base import Errand, Failed, Kind, Told, Wait
 from tane.services.orchestration.resources.declaring import flag, listing, mapping, one_of, shown, text
+from tane.services.orchestration.store import resources
 from tane.web.errors import BadRequest, NotFound, NotImplementedHere
 from tane.web.inside import part
 
@@ -59,6 +60,16 @@ def is_made(row: Any) -> bool:
     """Whether the container of a resource is known to be the stack's."""
     todo = row.data.get("todo") or ()
     return not (row.data.get("refused") or "make" in todo or "look" in todo)
+
+
+def _taken(hand: Hand, name: str) -> str:
+    """Whose container that was there is. What is renamed in a template is another resource: with the old one its
+    container would go."""
+    rows = resources.light(hand.tx, hand.stack.id)
+    other = next((row.name for row in rows if row.physical_id == name and row.name != hand.row.name), None)
+    if other is None:
+        return f"There is a container {name} already, which this stack did not make."
+    return f"The container {name} is that of the resource {other}: that has to be deleted before."
 
 
 def _names(told: Told) -> list[str]:
@@ -187,7 +198,7 @@ class Stored(Kind):
         elif todo[0] == "make" and there and int(hand.row.data.get("asked", 0)) > 1:
             hand.keep(todo=["look", *todo[1:]])
         elif there or _names(told):
-            hand.keep(todo=[], refused=f"There is a container {name} already, which this stack did not make.")
+            hand.keep(todo=[], refused=_taken(hand, name))
         else:
             hand.keep(todo=todo[1:])
 
