@@ -52,7 +52,7 @@ def test_a_port_that_stays_is_told_and_asked_for_again_by_the_next_action() -> N
     old = Old()
     assert not handing_over.server_lets_go(old.hand, HELD)
     assert old.asked == ["DELETE web/os-interface/p1"]
-    with pytest.raises(Failed, match="did not let go: p1"):
+    with pytest.raises(Failed, match="did not let go: port p1"):
         handing_over.server_lets_go(old.hand, HELD)
     old.stack.traversal = "tuesday"
     assert not handing_over.server_lets_go(old.hand, HELD)

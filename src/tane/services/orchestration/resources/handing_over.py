@@ -66,7 +66,7 @@ def server_lets_go(hand: Hand, held: Held) -> bool:
         hand.keep(**{LET_GO: kept})
         return True
     elif was_asked:
-        what = ", ".join([*ports, *volumes]) or "it"
+        what = ", ".join([*(f"port {one}" for one in ports), *(f"volume {one}" for one in volumes)]) or "it"
         raise Failed(f"The server {hand.row.physical_id}, in whose place another is made, did not let go: {what}")
     else:
         _take_off(hand, ports, volumes)
