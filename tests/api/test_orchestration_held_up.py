@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.network_support import public
 from tests.api.orchestration_support import delete, hot, path, resources, stack, update
 from tests.support import ApiCloud, Caller
 
@@ -94,3 +95,22 @@ def test_no_time_is_heats_usual_time(cloud: ApiCloud, mia: Caller) -> None:
     """The SDK sends 0 for less than a minute."""
     made = stack(cloud, mia, hot({}), timeout_mins=0)
     assert made["stack_status"] == "CREATE_COMPLETE"
+
+
+def test_an_interface_that_could_not_be_taken_off_stays_where_it_is_wanted_again(cloud: ApiCloud, mia: Caller) -> None:
+    outside = public(cloud)
+    gateway = {"network": outside}
+    legs = {"router": {"get_resource": "r"}, "subnet": {"get_resource": "sub"}}
+    router = {"r": res("OS::Neutron::Router", external_gateway_info=gateway)}
+    whole = subnet(OLD, **router, leg=res("OS::Neutron::RouterInterface", **legs))
+    made = stack(cloud, mia, whole)
+    net = resources(mia, made)["net"]["physical_resource_id"]
+    port = mia.post(f"{N}/ports", {"port": {"network_id": net}}, 201).json()["port"]["id"]
+    address = {"floatingip": {"floating_network_id": outside, "port_id": port}}
+    mia.post(f"{N}/floatingips", address, 201)
+    failed = update(cloud, mia, made, subnet(OLD, **router))
+    assert failed["stack_status"] == "UPDATE_FAILED" and "floating" in failed["stack_status_reason"]
+    again = update(cloud, mia, made, whole)
+    assert again["stack_status"] == "UPDATE_COMPLETE", again["stack_status_reason"]
+    interfaces = mia.get(f"{N}/ports", params={"device_owner": "network:router_interface"}).json()["ports"]
+    assert len(interfaces) == 1

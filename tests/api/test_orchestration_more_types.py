@@ -300,7 +300,8 @@ def test_a_container_that_was_there_before_is_not_the_stacks_and_stays_as_it_is(
     assert mia.request("GET", f"{place}/rose").content == b"x"
 
 
-def test_a_container_is_not_given_to_a_resource_of_another_name_as_it_would_go_with_the_old_one(cloud: ApiCloud) -> None:
+def test_a_container_is_not_given_to_a_resource_of_another_name(cloud: ApiCloud) -> None:
+    """It would go with the old one."""
     mia = cloud.new_user("mia", "garden")
     made = stack(cloud, mia, hot({"bed": photos()}))
     kept = f"/object-store/v1/AUTH_{mia.project_id}/photos/rose"

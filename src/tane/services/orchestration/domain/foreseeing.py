@@ -30,6 +30,9 @@ class Foreseen(Mapping[str, Any]):
             raise NotKnownYet
         return value
 
+    def __repr__(self) -> str:
+        return repr(self._values)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

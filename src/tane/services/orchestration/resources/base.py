@@ -176,9 +176,12 @@ class Kind:
     def change(self, hand: Hand, changed: Mapping[str, Any]) -> None:
         """Change it in place; ``changed`` are the new values of the properties that differ, None where one is gone.
 
+        Nothing of it differs where an earlier change, or the deletion, of one that is well failed.
+
         :raises Replace: it cannot be changed so.
         """
-        raise Replace
+        if changed:
+            raise Replace
 
     def replaces(self, before: Mapping[str, Any], changed: Mapping[str, Any]) -> list[str]:
         """Which of the properties that change in place by their declaration need another resource all the same, by the
