@@ -25,8 +25,6 @@ WORDS = {"added": "to create", "updated": "to change in place", "replaced": "to 
 STATES = {"MODIFIED": "modified", "DELETED": "gone", "IN_SYNC": "as they were set", "NOT_CHECKED": "not checked"}
 LONGEST = 200
 """Characters of a value that are shown."""
-MEMBERS = {"resource", "resource_def", "launch_configuration_name", "LaunchConfigurationName"}
-"""Properties of groups by which their members are what they are."""
 
 app = typer.Typer(no_args_is_help=True, help="What a template would do to a stack, and what has become of one.")
 
@@ -80,7 +78,8 @@ def plan(
             head = f"{there}: it would be created, with {len(lines)} resources."
         else:
             # PATCH takes what is not given from the stack, as an update with --existing does.
-            changes = client.call("PATCH" if existing else "PUT", f"{found}/preview", body)["resource_changes"]
+            asked = f"{found}/preview?show_nested=true"
+            changes = client.call("PATCH" if existing else "PUT", asked, body)["resource_changes"]
             lines = list(_changed(changes))
             counts = [f"{len(changes[what])} {word}" for what, word in WORDS.items() if changes[what]]
             told = ", ".join([*counts, f"{len(changes['unchanged'])} unchanged"])
@@ -214,7 +213,12 @@ def _created(told: Sequence[Any], within: str = "") -> Iterator[Line]:
 def _changed(changes: Mapping[str, Any]) -> Iterator[Line]:
     for what, sign in SIGNS.items():
         for one in changes[what]:
-            yield (sign, one["resource_name"], one["resource_type"], _why(what, one))
+            yield (sign, _placed(one), one["resource_type"], _why(what, one))
+
+
+def _placed(one: Mapping[str, Any]) -> str:
+    """A name with that of the resource whose nested stack it is in."""
+    return f"{one['parent_resource']}/{one['resource_name']}" if "parent_resource" in one else one["resource_name"]
 
 
 def _why(what: str, one: Mapping[str, Any]) -> str:
@@ -228,12 +232,7 @@ def _why(what: str, one: Mapping[str, Any]) -> str:
         return f"it is of type {one['previous_type']}"
     if what == "updated":
         changed = one["changed_properties"]
-        members = "; its members are changed or made anew, in batches, which is not told of each"
-        return (
-            f"changes: {', '.join(changed)}{members if MEMBERS & {*changed} else ''}"
-            if changed
-            else "what is in it changes"
-        )
+        return f"changes: {', '.join(changed)}" if changed else "what is in it changes"
     if one["resource_status"] == "FAILED":
         return f"it failed ({one['resource_status_reason']})"
     if one["replacing_properties"]:
@@ -243,7 +242,7 @@ def _why(what: str, one: Mapping[str, Any]) -> str:
 
 def _drifted(told: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     for one in told:
-        name = f"{one['parent_resource']}/{one['resource_name']}" if "parent_resource" in one else one["resource_name"]
+        name = _placed(one)
         mend = one["mend"]["reason"]
         if one["drift_status"] == "DELETED":
             yield ("-", name, one["resource_type"], f"gone: {one['drift_status_reason']} {mend}")

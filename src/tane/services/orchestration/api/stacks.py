@@ -244,18 +244,25 @@ def _changes(request: Request, *, patch: bool) -> dict[str, Any]:
     stack_id, name = stack_of(request)
     stacks.look_for(request.core, request.ctx, stack_id, name)
     source = _source(request, patch=patch)
-    row, found = changes.of_update(request.core, request.ctx, stack_id, name, source, converge=request.body.converge)
+    deep = request.flag("show_nested")
+    row, found = changes.of_update(
+        request.core, request.ctx, stack_id, name, source, converge=request.body.converge, deep=deep
+    )
     return {
-        "resource_changes": {what: [_change(request, row, one) for one in changed] for what, changed in found.items()}
+        "resource_changes": {
+            what: [_change(request, one.stack or row, one) for one in changed] for what, changed in found.items()
+        }
     }
 
 
-def _change(request: Request, stack: Row[Any], change: Change) -> dict[str, Any]:
+def _change(request: Request, stack: Any, change: Change) -> dict[str, Any]:
     """As Heat shows it; and besides why: the properties that change, those of them that need another resource, and the
     type that it was of; and what it requires by the new template."""
     name, one, row = change.name, change.looked, change.row
     kind = one.type if one is not None else row.type if row is not None else ""
+    nested = {"parent_resource": change.parent} if change.parent is not None else {}
     return {
+        **nested,
         "resource_name": name,
         "resource_type": kind,
         "previous_type": row.type if row is not None and row.type != kind else None,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy.engine import Row
 
 from tane.core import Core
+from tane.db import Tx
 from tane.services.orchestration.domain import deciding, drift, engine, nested, validation
 from tane.services.orchestration.domain.common import FAILED, require
 from tane.services.orchestration.domain.hand import Hand
-from tane.services.orchestration.domain.plans import Source
+from tane.services.orchestration.domain.plans import Plan, Source
 from tane.services.orchestration.domain.stacks import like, may_update, refuse_immutable
 from tane.services.orchestration.domain.validation import Looked
 from tane.services.orchestration.resources.base import Failed
-from tane.services.orchestration.store import resources
+from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import effort
 from tane.web.context import Context
 
@@ -37,15 +38,19 @@ class Change:
     differing: list[str] = field(default_factory=list)
     replacing: list[str] = field(default_factory=list)
     refused: str | None = None
+    stack: Any = None
+    """The nested stack that it is in, and the name of the resource that has that."""
+    parent: str | None = None
 
 
 def of_update(
-    core: Core, ctx: Context, stack_id: str, name: str, source: Source, *, converge: bool = False
+    core: Core, ctx: Context, stack_id: str, name: str, source: Source, *, converge: bool = False, deep: bool = False
 ) -> tuple[Row[Any], dict[What, list[Change]]]:
     """What an update would make, change, replace, delete and leave. ``converge``: as one that mends what has become of
-    the resources behind the stack's back. :raises StackValidationFailed:"""
+    the resources behind the stack's back. ``deep``: in nested stacks, too; of a group that grows or shrinks by signals
+    with the members that it has. :raises StackValidationFailed:"""
     seen = drift.compare(core, ctx, stack_id, name)[1] if converge else []
-    drifted = {one.row.id: one for one in seen}
+    drifted = {one.row.id: one for top in seen for one in top.all()}
     lost = {one.row.name for one in seen if one.is_lost}
     with core.db.read() as tx:
         row = require(tx, ctx, stack_id, name)
@@ -53,28 +58,88 @@ def of_update(
         plan = validation.plan_for(core, ctx, row, source)
         refuse_immutable(tx, core, row, plan)
         hidden = engine.secrets(tx, core, row)
-        rows = resources.of_stack(tx, stack_id)
-        there = {found.name: found for found in rows if found.current}
-        by_id = {found.id: found for found in rows}
-        failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
-        mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
-        with core.db.joining(tx):
-            kept = [one for one in rows if one.name in plan.kinds and (one.current or deciding.is_bad(one))]
-            hands = [Hand(core, tx, ctx, row, one, plan, one.properties) for one in kept]
-            mended |= {hand.row.id for hand in hands if deciding.seems_well(hand) or deciding.ails(hand)}
+        known = _Known(core, ctx, tx, drifted)
+        there = known.rows(row, plan)
 
         def look(lost: Collection[str]) -> list[Change]:
+            walk = validation.Walk(plan.check, deep=deep)
             with core.db.joining(tx):
-                listed = validation.look(core, ctx, like(row, source), plan, tx, lost=lost, secrets=hidden)
-            return [_goes_back(_change(one, there.get(one.name), drifted, mended), by_id, mended) for one in listed]
+                listed = validation.look(core, ctx, like(row, source), plan, tx, walk, lost=lost, secrets=hidden)
+            return there.compared(listed, drifted)
 
         found = _settled(look, lost)
-    names = {one.name for one in found}
-    found += [Change(gone.name, "deleted", None, gone) for gone in there.values() if gone.name not in names]
+        found += there.left(found)
+        if deep:
+            with core.db.joining(tx):
+                found = [one for top in found for one in (top, *_within(known, top))]
     kinds: dict[What, list[Change]] = {"unchanged": [], "updated": [], "replaced": [], "added": [], "deleted": []}
     for one in found:
         kinds[one.what].append(one)
     return row, kinds
+
+
+@dataclass
+class _Rows:
+    """The resources that a stack has. ``mended``: ids of those that failed and are changed in place."""
+
+    there: Mapping[str, Row[Any]]
+    by_id: Mapping[str, Row[Any]]
+    mended: Collection[str]
+
+    def compared(self, listed: Sequence[Looked], drifted: Mapping[str, drift.Seen]) -> list[Change]:
+        return [
+            _goes_back(_change(one, self.there.get(one.name), drifted, self.mended), self.by_id, self.mended)
+            for one in listed
+        ]
+
+    def left(self, found: Sequence[Change]) -> list[Change]:
+        """What no template has any more."""
+        names = {one.name for one in found}
+        return [Change(gone.name, "deleted", None, gone) for gone in self.there.values() if gone.name not in names]
+
+
+@dataclass
+class _Known:
+    """Of whom, and in what read, changes are asked for."""
+
+    core: Core
+    ctx: Context
+    tx: Tx
+    drifted: Mapping[str, drift.Seen]
+
+    def rows(self, stack: Row[Any], plan: Plan | None) -> _Rows:
+        tx, rows = self.tx, resources.of_stack(self.tx, stack.id)
+        there = {found.name: found for found in rows if found.current}
+        mended: set[str] = set()
+        if plan is not None:
+            failed = [there[name] for name, kind in plan.kinds.items() if kind.mends and name in there]
+            mended = {one.id for one in failed if one.status == FAILED and nested.can_mend(tx, one)}
+            kept = [one for one in rows if one.name in plan.kinds and (one.current or deciding.is_bad(one))]
+            with self.core.db.joining(tx):
+                hands = [Hand(self.core, tx, self.ctx, stack, one, plan, one.properties) for one in kept]
+                mended |= {hand.row.id for hand in hands if deciding.seems_well(hand) or deciding.ails(hand)}
+        return _Rows(there, {found.id: found for found in rows}, mended)
+
+
+def _within(known: _Known, change: Change) -> Iterator[Change]:
+    """What happens in the nested stack of a resource, if it has one, and in those below."""
+    effort.look()
+    listed = change.looked.inner if change.looked is not None else []
+    if listed is None:
+        return
+    row = change.row if change.what in ("unchanged", "updated", "deleted") else None
+    child = None if row is None or row.physical_id is None else stacks.nested(known.tx, row.physical_id, row.id)
+    if child is None:
+        found = [Change(one.name, "added", one, None) for one in listed]
+    else:
+        there = known.rows(child, listed[0].plan if listed else None)
+        found = there.compared(listed, known.drifted)
+        found += there.left(found)
+    for one in found:
+        one.parent = change.name
+        one.stack = child if child is not None or one.looked is None else one.looked.stack
+        yield one
+        yield from _within(known, one)
 
 
 def _settled(look: Any, lost: set[str]) -> list[Change]:

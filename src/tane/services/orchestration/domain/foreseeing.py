@@ -14,7 +14,7 @@ SOMETHING = "00000000-0000-0000-0000-000000000000"
 
 
 class NotKnownYet(Exception):
-    """A rule asks for a value that is not known yet: it cannot be told whether it holds."""
+    """A rule, or what is in a nested stack, rests on a value that is not known yet: it cannot be told."""
 
 
 class Foreseen(Mapping[str, Any]):

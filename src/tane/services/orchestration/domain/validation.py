@@ -24,6 +24,7 @@ from tane.services.orchestration.domain.values import external_id, of_declared, 
 from tane.services.orchestration.resources.base import Failed
 from tane.services.orchestration.resources.heat_stack import Stack
 from tane.services.orchestration.resources.nested import NestedTemplate, OfStack
+from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
 from tane.web.context import Context
 from tane.web.errors import ApiError
@@ -48,13 +49,13 @@ class Named:
 
 @dataclass
 class Looked:
-    """A resource as it would be; ``inner``: those of its nested stack."""
+    """A resource as it would be; ``inner``: those of its nested stack, None where they cannot be told."""
 
     name: str
     stack: Any
     plan: Plan
     properties: dict[str, Any]
-    inner: list[Looked]
+    inner: list[Looked] | None
     secrets: Collection[str] = ()
     """The values of hidden parameters, of its stack and of those that is nested in."""
 
@@ -64,7 +65,7 @@ class Looked:
 
     def all(self) -> Iterator[Looked]:
         yield self
-        for one in self.inner:
+        for one in self.inner or ():
             yield from one.all()
 
 
@@ -145,10 +146,10 @@ def _hand(scope: Scope, row: _Row) -> Hand:
 
 class Walk:
     """A walk over a stack and all that is nested in it, whose resources count together; ``check``: of their custom
-    constraints."""
+    constraints. ``deep``: nested stacks that are there are looked at with what they hold."""
 
-    def __init__(self, check: Check | None = None) -> None:
-        self.resources, self.check = 0, check
+    def __init__(self, check: Check | None = None, *, deep: bool = False) -> None:
+        self.resources, self.check, self.deep = 0, check, deep
 
     def enter(self, plan: Plan, depth: int) -> None:
         """:raises RequestLimitExceeded: too many, or too deep."""
@@ -202,21 +203,33 @@ def look(
     return found
 
 
-def _inner(scope: Scope, name: str, values: Mapping[str, Any], walk: Walk, secrets: Collection[str]) -> list[Looked]:
+def _inner(
+    scope: Scope, name: str, values: Mapping[str, Any], walk: Walk, secrets: Collection[str]
+) -> list[Looked] | None:
     core, ctx, stack, plan = scope.core, scope.ctx, scope.stack, scope.plan
     kind = plan.kinds[name]
     if not isinstance(kind, OfStack):
         return []
-    row = _Row(name, plan.resources[name].type)
-    hand = Hand(core, None, ctx, stack, row, plan, values)  # type: ignore[arg-type]
+    row: Any = _Row(name, plan.resources[name].type)
+    child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1, user_id=stack.user_id)
+    tx = scope.tx if walk.deep else None
+    if tx is not None and (there := resources.named(tx, stack.id, name)) is not None:
+        row, now = there, stacks.nested(tx, str(there.physical_id), there.id)
+        if now is not None:
+            child.name, child.id = now.name, now.id
+    # Of one that is not there yet nothing can be found by its rows.
+    tx = tx if child.id != NEW else None
+    hand = Hand(core, tx, ctx, stack, row, plan, values)  # type: ignore[arg-type]
     if isinstance(kind, Stack):
         kind.validate(hand, values)
-    child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1, user_id=stack.user_id)
-    source = kind.source(hand)
+    try:
+        source = kind.source(hand)
+    except NotKnownYet:
+        return None
     child.source = source.given()
     with _inside(kind, name, values):
-        inner = make(source, scope_of(core, ctx, child), strict=False, guessed=True)
-        return look(core, ctx, child, inner, walk=walk, secrets=secrets)
+        inner = make(source, scope_of(core, ctx, child, tx), strict=False, guessed=True)
+        return look(core, ctx, child, inner, tx, walk, secrets=secrets)
 
 
 def _inside(kind: OfStack, name: str, values: Mapping[str, Any]) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from tane.services.orchestration.resources.aws_ec2 import TAG, Instance, Twin
 from tane.services.orchestration.resources.base import SHOW, Kind, kind_name
 from tane.services.orchestration.resources.declaring import how_many, listing, names, number, one_of, text
 from tane.services.orchestration.resources.heat_resource_group import check_size
+from tane.services.orchestration.template import UNKNOWN
 from tane.services.orchestration.template.properties import Attribute, Property
 from tane.web.errors import BadRequest, NotImplementedHere
 
@@ -105,7 +106,13 @@ class OfServers(Twin, heat_scaling.AutoScalingGroup):
 
     def source(self, hand: Hand) -> Source:
         # None, or nothing is there yet that says what a server would be.
-        return super().source(hand) if hand.row.data.get("members") else self.without(hand)
+        from tane.services.orchestration.domain.foreseeing import NotKnownYet
+
+        if not hand.row.data.get("members"):
+            return self.without(hand)
+        if self.own(hand, hand.properties)["launch"] is UNKNOWN:
+            raise NotKnownYet
+        return super().source(hand)
 
     def said(self, hand: Hand, *, creates: bool = False) -> Mapping[str, Any] | None:
         """The ``UpdatePolicy`` in the words of our own groups."""
