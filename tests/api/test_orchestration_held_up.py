@@ -114,3 +114,33 @@ def test_an_interface_that_could_not_be_taken_off_stays_where_it_is_wanted_again
     assert again["stack_status"] == "UPDATE_COMPLETE", again["stack_status_reason"]
     interfaces = mia.get(f"{N}/ports", params={"device_owner": "network:router_interface"}).json()["ports"]
     assert len(interfaces) == 1
+
+
+@pytest.mark.parametrize("purge", [True, False])
+def test_a_container_that_was_not_empty_keeps_its_objects_when_it_is_wanted_again(
+    cloud: ApiCloud, mia: Caller, purge: bool
+) -> None:
+    bed = res("OS::Swift::Container", name="bed")
+    made = stack(cloud, mia, hot({"bed": bed}))
+    place = f"/object-store/v1/AUTH_{mia.project_id}/bed"
+    mia.request("PUT", f"{place}/rose", content=b"x", expect=201)
+    failed = update(cloud, mia, made, hot({"other": {"type": "OS::Heat::None"}}))
+    assert failed["stack_status"] == "UPDATE_FAILED" and "empty" in failed["stack_status_reason"]
+    if not purge:
+        mia.request("DELETE", f"{place}/rose", expect=204)
+    wanted = res("OS::Swift::Container", name="bed", PurgeOnDelete=purge)
+    again = update(cloud, mia, made, hot({"bed": wanted}))
+    assert again["stack_status"] == "UPDATE_COMPLETE", again["stack_status_reason"]
+    mia.request("HEAD", place, expect=204)
+    if purge:
+        assert mia.request("GET", f"{place}/rose").content == b"x"
+
+
+def test_an_update_goes_on_where_a_thing_of_others_in_a_nested_stack_is_gone(cloud: ApiCloud, mia: Caller) -> None:
+    net = mia.post(f"{N}/networks", {"network": {"name": "beds"}}, 201).json()["network"]["id"]
+    files = {"in.yaml": hot({"net": {"type": "OS::Neutron::Net", "external_id": net}})}
+    made = stack(cloud, mia, hot({"in": {"type": "in.yaml"}}), files=files)
+    mia.delete(f"{N}/networks/{net}")
+    template = hot({"in": {"type": "in.yaml"}, "more": {"type": "OS::Heat::None"}})
+    after = update(cloud, mia, made, template, files=files)
+    assert after["stack_status"] == "UPDATE_COMPLETE", after["stack_status_reason"]

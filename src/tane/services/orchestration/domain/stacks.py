@@ -216,7 +216,9 @@ def refuse_immutable(tx: Tx, core: Core, row: Row[Any], plan: Plan) -> None:
 def like(row: Row[Any], source: Source) -> Named:
     """A stack as it would be by another source."""
     environment = source.given()
-    return Named(row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment, row.user_id)
+    return Named(
+        row.name, row.project_id, row.id, row.depth, row.parent_resource_id, environment, row.user_id, fresh=False
+    )
 
 
 @ahead.writes

@@ -27,7 +27,7 @@ from tane.services.orchestration.resources.nested import NestedTemplate, OfStack
 from tane.services.orchestration.store import resources, stacks
 from tane.services.orchestration.template import TemplateError, effort, evaluate, holds
 from tane.web.context import Context
-from tane.web.errors import ApiError
+from tane.web.errors import ApiError, Unavailable
 
 NEW = "None"
 """The id of a stack that is not there yet, as Heat shows it."""
@@ -45,6 +45,8 @@ class Named:
     source: Mapping[str, Any] | None = None
     user_id: str = ""
     """Who sends the template."""
+    fresh: bool = True
+    """Whether nothing of it is there yet, nor of the stack around it."""
 
 
 @dataclass
@@ -120,6 +122,8 @@ def try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
         kind.validate(_hand(scope, _Row(name, kind.name)), Foreseen(kind.properties, values))
     except NotKnownYet:
         return
+    except Unavailable:
+        raise
     except ApiError as error:
         raise TemplateError(error.message, f"resources.{name}") from None
 
@@ -131,11 +135,13 @@ def _try_external(scope: Scope, name: str) -> None:
     :raises TemplateError: it is not.
     """
     outside = external_id(scope.plan, name)
-    if not outside or scope.stack.id != NEW:
+    if not outside or not scope.stack.fresh:
         return
     row = _Row(name, scope.plan.kinds[name].name, physical_id=str(outside), declared={"external_id": outside})
     try:
         scope.plan.kinds[name].check(_hand(scope, row))
+    except Unavailable:
+        raise
     except (ApiError, Failed) as error:
         raise TemplateError(str(error), f"resources.{name}") from None
 
@@ -212,6 +218,7 @@ def _inner(
         return []
     row: Any = _Row(name, plan.resources[name].type)
     child = Named(f"{stack.name}-{name}", stack.project_id, depth=stack.depth + 1, user_id=stack.user_id)
+    child.fresh = stack.fresh
     tx = scope.tx if walk.deep else None
     if tx is not None and (there := resources.named(tx, stack.id, name)) is not None:
         row, now = there, stacks.nested(tx, str(there.physical_id), there.id)

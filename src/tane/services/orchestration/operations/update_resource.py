@@ -63,6 +63,8 @@ async def decide(run: Run[ResourceParams]) -> dict[str, Any]:
         if way == "replace":
             replace(hand)
             return "end"
+        if mends and row.action == "DELETE":
+            plan.kinds[row.name].wanted_again(hand)
         if mends:
             hand.change(declared={**row.declared, "digest": CHANGED_INSIDE})
         if way == "update" or LET_GO in row.data:

@@ -209,6 +209,9 @@ class Kind:
         as what it holds would go with it. Of types that hold nothing nobody asks."""
         return False
 
+    def wanted_again(self, hand: Hand) -> None:
+        """Its deletion failed, and it is wanted again: forget what was still to be done for that."""
+
     def is_there(self, hand: Hand) -> bool:
         """Whether what it stands for is found."""
         try:

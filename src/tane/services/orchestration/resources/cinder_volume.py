@@ -159,7 +159,7 @@ class Volume(Served):
         # What could not be done the last time is done now.
         undone = hand.row.data.get("restore") or {}
         backup, size = self._restored_from(hand, changed), changed.get("size", undone.get("size"))
-        if size and size < now:
+        if size and size < now and "size" in changed:
             raise BadRequest("Shrinking volume is not supported.", type="NotSupported")
         if backup or (size and size > now):
             offline.begin(hand, backup_id=str(backup) if backup else None, size=size)

@@ -265,7 +265,8 @@ class Server(Kind):
 
     def is_well(self, hand: Hand) -> bool:
         try:
-            return self.show(hand)["status"] not in handing_over.BROKEN
+            shown = self.show(hand)
+            return shown["status"] not in handing_over.BROKEN and shown.get("OS-EXT-STS:task_state") != "deleting"
         except NotFound:
             return False
 

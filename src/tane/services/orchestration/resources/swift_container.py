@@ -117,6 +117,10 @@ class Stored(Kind):
         dropped = {*told, *(hand.row.data.get("dropped") or ())} - set(wanted)
         hand.keep(todo=list(dict.fromkeys(todo)), dropped=sorted(dropped))
 
+    def wanted_again(self, hand: Hand) -> None:
+        hand.drop("todo")
+        hand.drop("tries")
+
     def is_well(self, hand: Hand) -> bool:
         """One of which a change was refused has its objects still."""
         if not is_made(hand.row):
