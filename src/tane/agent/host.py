@@ -100,7 +100,7 @@ def build(settings: HostSettings, images: ImageSource, cloud: CloudDuty) -> list
                 local_ip,
                 FakeCompute(hostname=name),
                 FakeNetwork(local_ip, plans=False),
-                FakeVolume(kept=settings.state_dir / "volumes" / host_id),
+                FakeVolume(folder=settings.state_dir / "volumes" / host_id),
                 # Files are files: a simulated host keeps what it is given.
                 ObjectFiles(settings.state_dir / "objects" / host_id),
             )
