@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tane.services.orchestration import resources as types
+from tane.web import inside
 from tests.api.compute_support import V, make_flavor, make_image, make_network
 from tests.api.orchestration_support import at, begin, delete, hot, outputs, refused, stack
 from tests.support import ApiCloud
@@ -60,3 +63,41 @@ def test_whatever_there_is_not_is_refused_whatever_its_type(cloud: ApiCloud) -> 
     nothing = found.pop(200)
     assert set(found) == {400} and len(found[400]) > 30
     assert nothing == ["OS::Heat::Delay", "OS::Heat::None", "OS::Heat::TestResource", "OS::Heat::Value"]
+
+
+@pytest.mark.parametrize("status", ["ERROR", "SHUTOFF"])
+def test_a_server_that_is_not_well_is_not_taken_in(cloud: ApiCloud, status: str) -> None:
+    mia = cloud.new_user("mia", "garden")
+    body = {
+        "name": "old",
+        "flavorRef": make_flavor(cloud.admin),
+        "imageRef": make_image(mia),
+        "networks": [{"uuid": make_network(mia)}],
+    }
+    server_id = mia.post(f"{V}/servers", {"server": body}, 202).json()["server"]["id"]
+    cloud.run_jobs()
+    if status == "ERROR":
+        cloud.admin.post(f"{V}/servers/{server_id}/action", {"os-resetState": {"state": "error"}}, 202)
+    else:
+        mia.post(f"{V}/servers/{server_id}/action", {"os-stop": None}, 202)
+        cloud.run_jobs()
+    template = hot({"old": {"type": "OS::Nova::Server", "external_id": server_id}})
+    assert status in refused(mia, template)
+
+
+def test_what_many_resources_name_of_others_is_looked_up_once(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    mia = cloud.new_user("mia", "garden")
+    net = mia.post("/network/v2.0/networks", {"network": {}}, 201).json()["network"]["id"]
+    asked: list[str] = []
+    real = inside.call
+
+    def call(core: Any, ctx: Any, service: str, method: str, path: str, *args: Any, **more: Any) -> Any:
+        asked.append(path)
+        return real(core, ctx, service, method, path, *args, **more)
+
+    monkeypatch.setattr(inside, "call", call)
+    inner = hot({f"n{number}": {"type": "OS::Neutron::Net", "external_id": net} for number in range(5)})
+    template = hot({name: {"type": "f.yaml"} for name in "abc"})
+    body = {"stack_name": "x", "template": template, "files": {"f.yaml": inner}}
+    mia.post(at(mia, "/stacks/preview"), body, expect=200)
+    assert asked == [f"/v2.0/networks/{net}"]

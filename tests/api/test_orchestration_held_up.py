@@ -144,3 +144,28 @@ def test_an_update_goes_on_where_a_thing_of_others_in_a_nested_stack_is_gone(clo
     template = hot({"in": {"type": "in.yaml"}, "more": {"type": "OS::Heat::None"}})
     after = update(cloud, mia, made, template, files=files)
     assert after["stack_status"] == "UPDATE_COMPLETE", after["stack_status_reason"]
+
+
+def test_what_could_not_be_deleted_is_looked_at_like_the_rest(cloud: ApiCloud, mia: Caller) -> None:
+    made = used(cloud, mia)
+    assert delete(cloud, mia, made)["stack_status"] == "DELETE_FAILED"
+    found = mia.get(path(mia, made, "/drift")).json()["drift"]["resources"]
+    [sub] = [one for one in found if one["resource_name"] == "sub"]
+    assert (sub["drift_status"], sub["mend"]["action"]) == ("IN_SYNC", "update")
+
+
+def test_routers_and_groups_that_others_use_are_there_for_who_goes_back(cloud: ApiCloud, mia: Caller) -> None:
+    """Not subnets alone: a router with a leg of others, a group that others' ports have."""
+    both = {"way": res("OS::Neutron::Router"), "group": res("OS::Neutron::SecurityGroup", name="g")}
+    made = stack(cloud, mia, hot(both))
+    before = {name: one["physical_resource_id"] for name, one in resources(mia, made).items()}
+    net = mia.post(f"{N}/networks", {"network": {}}, 201).json()["network"]["id"]
+    body = {"network_id": net, "ip_version": 4, "cidr": OLD}
+    sub = mia.post(f"{N}/subnets", {"subnet": body}, 201).json()["subnet"]["id"]
+    mia.put(f"{N}/routers/{before['way']}/add_router_interface", {"subnet_id": sub}, 200)
+    mia.post(f"{N}/ports", {"port": {"network_id": net, "security_groups": [before["group"]]}}, 201)
+    without = update(cloud, mia, made, hot({"word": res("OS::Heat::None")}))
+    assert without["stack_status"] == "UPDATE_FAILED"
+    after = update(cloud, mia, made, hot(both))
+    assert after["stack_status"] == "UPDATE_COMPLETE", after["stack_status_reason"]
+    assert {name: one["physical_resource_id"] for name, one in resources(mia, made).items()} == before

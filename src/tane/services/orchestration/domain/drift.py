@@ -113,14 +113,14 @@ def _look(walk: _Walk, seen: Seen) -> None:
             seen.reason = "It is not made yet."
         else:
             _is_gone(seen, "It was never made.", again=True)
-    elif row.action == "DELETE":
+    elif row.action == "DELETE" and (row.status == COMPLETE or row.physical_id is None):
         seen.reason = "It is not there by the stack's own record."
     elif isinstance(kind, OfStack):
         _look_inside(walk, seen)
     else:
         hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
         _ask(hand.comparing(walk.found), seen, kind)
-    if deciding.is_bad(row) and row.action != "DELETE":
+    if deciding.is_bad(row) and not (row.action == "DELETE" and row.physical_id is None):
         hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
         well = deciding.seems_well(hand)
         seen.mend = "update" if well else "replace" if row.physical_id is not None else "create"

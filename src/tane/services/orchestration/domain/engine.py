@@ -51,7 +51,7 @@ from tane.web.errors import ApiError
 
 ADOPTED = "adopted"
 """What a resource is adopted from, among what its row keeps until that is done."""
-LATE = "timed out"
+OVERDUE = "Stopped: its time is over"
 """How the reason of a stack ends whose time is over."""
 TURNS = ("CHECK", "SUSPEND", "RESUME", "SNAPSHOT")
 APART = ("CHECK", "SNAPSHOT")
@@ -536,5 +536,6 @@ def expire(tx: Tx, core: Core, stack_id: str) -> None:
     word = stack.action.capitalize()
     for row in resources.light(tx, stack_id):
         if row.working:
+            resources.change(tx, row.id, reason=OVERDUE)
             jobs.cancel(tx, job_of(row.id))
-    conclude(tx, core, stack, FAILED, f"{word} {LATE}")
+    conclude(tx, core, stack, FAILED, f"{word} timed out")

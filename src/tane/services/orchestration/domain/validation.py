@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -118,17 +119,23 @@ def try_rules(scope: Scope, name: str, values: Mapping[str, Any]) -> None:
     plan, kind = scope.plan, scope.plan.kinds[name]
     if plan.resources[name].external_id is not None or isinstance(kind, Stack):
         return
-    try:
+    with _refusing(name), contextlib.suppress(NotKnownYet):
         kind.validate(_hand(scope, _Row(name, kind.name)), Foreseen(kind.properties, values))
-    except NotKnownYet:
-        return
+
+
+@contextlib.contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What a type or a service says against a resource is a mistake of the template; that a service cannot answer now
+    is none. :raises TemplateError:"""
+    try:
+        yield
     except Unavailable:
         raise
-    except ApiError as error:
-        raise TemplateError(error.message, f"resources.{name}") from None
+    except (ApiError, Failed) as error:
+        raise TemplateError(str(error), f"resources.{name}") from None
 
 
-def _try_external(scope: Scope, name: str) -> None:
+def _try_external(scope: Scope, name: str, walk: Walk) -> None:
     """Whether the thing of others that a new stack is to have is there. What a stack names already may be gone: that is
     no reason to refuse all of its updates.
 
@@ -138,12 +145,10 @@ def _try_external(scope: Scope, name: str) -> None:
     if not outside or not scope.stack.fresh:
         return
     row = _Row(name, scope.plan.kinds[name].name, physical_id=str(outside), declared={"external_id": outside})
-    try:
-        scope.plan.kinds[name].check(_hand(scope, row))
-    except Unavailable:
-        raise
-    except (ApiError, Failed) as error:
-        raise TemplateError(str(error), f"resources.{name}") from None
+    hand = _hand(scope, row)
+    hand.answers = walk.answers
+    with _refusing(name):
+        scope.plan.kinds[name].check(hand)
 
 
 def _hand(scope: Scope, row: _Row) -> Hand:
@@ -152,10 +157,12 @@ def _hand(scope: Scope, row: _Row) -> Hand:
 
 class Walk:
     """A walk over a stack and all that is nested in it, whose resources count together; ``check``: of their custom
-    constraints. ``deep``: nested stacks that are there are looked at with what they hold."""
+    constraints. ``deep``: nested stacks that are there are looked at with what they hold. ``answers``: what services
+    said of things of others, each asked for once."""
 
     def __init__(self, check: Check | None = None, *, deep: bool = False) -> None:
         self.resources, self.check, self.deep = 0, check, deep
+        self.answers: dict[tuple[str, str, str, str], Any] = {}
 
     def enter(self, plan: Plan, depth: int) -> None:
         """:raises RequestLimitExceeded: too many, or too deep."""
@@ -197,7 +204,7 @@ def look(
             effort.weigh(values)
             _try_metadata(scope, name)
             try_rules(scope, name, values)
-            _try_external(scope, name)
+            _try_external(scope, name, walk)
             inner = _inner(scope, name, values, walk, hidden)
             found.append(Looked(name, stack, plan, plain(values), inner, hidden))
         # What is wrong with an output of a nested stack is told where it is asked for.

@@ -52,6 +52,8 @@ P = TypeVar("P", bound=ResourceParams)
 FOREVER = float("inf")
 CONFLICTS = 7
 """So often what something stands in the way of is tried again, with growing pauses: 25 seconds."""
+MET = "conflicts"
+"""How many an operation has met so far: what else it waited for does not count."""
 TOLD = 3
 """After so many tries, some two seconds, it is told what stands in the way."""
 LOOKS_AT_ONCE = 3
@@ -80,8 +82,9 @@ async def act(
     except ApiError as error:
         word = "NotSupported" if isinstance(error, NotImplementedHere) else error.type
         text = await in_turn(run, _told, run, word, error.message)
-        if error.status == 409 and run.attempt < conflicts:
-            if run.attempt == TOLD:
+        if error.status == 409 and (met := run.data.get(MET, 0)) < conflicts:
+            run.data[MET] = met + 1
+            if met == TOLD:
                 await run.core.in_thread(_waits_for, run, text)
             raise Retry(text) from None
         raise Permanent(text) from None
@@ -414,9 +417,7 @@ def _give_up(tx: Tx, run: Run[Any], action: str, reason: str) -> None:
             resources.change(tx, row.id, working=False, hook=None, expires_at=None)
             engine.advance(tx, run.core, row.stack_id)
             return
-        stack = stacks.get(tx, row.stack_id)
-        late = stack is not None and stack.reason.endswith(engine.LATE)
-        reason = f"Stopped: {'its time is over' if late else 'the stack has something else to do'}"
+        reason = engine.OVERDUE if row.reason == engine.OVERDUE else "Stopped: the stack has something else to do"
     values = {"action": action, "status": FAILED, "reason": reason[:4096], "working": False, "expires_at": None}
     if (row.action, row.status) != (action, IN_PROGRESS):
         # What was begun in a transaction that came to nothing is told all the same.

@@ -10,6 +10,7 @@ from tane.services.orchestration.domain.common import COMPLETE, IN_PROGRESS, rec
 from tane.services.orchestration.domain.hand import Hand
 from tane.services.orchestration.operations.common import (
     CONFLICTS,
+    MET,
     Away,
     act,
     becomes,
@@ -62,7 +63,7 @@ async def remove(run: Run[ResourceParams]) -> dict[str, Any]:
         raise
     if found == "held":
         raise held(run.params.resource_id)
-    return {"go": found == "wait"}
+    return {"go": found == "wait", MET: 0}
 
 
 def _begin(hand: Hand) -> None:

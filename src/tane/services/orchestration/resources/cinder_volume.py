@@ -171,10 +171,14 @@ class Volume(Served):
             self._act(hand, {"os-update_readonly_flag": {"readonly": bool(changed["read_only"])}})
 
     def _restored_from(self, hand: Hand, changed: Mapping[str, Any]) -> Any:
-        """Another backup, or the same that could not be restored, where that is asked for once more: by who restores a
-        snapshot. What was written since is not overwritten by any other update."""
-        again = "restore" in hand.row.data and hand.stack.action == "RESTORE"
-        return hand.properties.get("backup_id") if again else changed.get("backup_id")
+        """Another backup, or one that was never begun as the volume did not grow first, or the same that could not be
+        restored, where that is asked for once more: by who restores a snapshot. What was written since is not
+        overwritten by any other update."""
+        wanted, undone = hand.properties.get("backup_id"), hand.row.data.get("restore")
+        if undone is None or "backup_id" in changed:
+            return changed.get("backup_id")
+        unbegun = undone.get("backup") is not None and undone["backup"] == str(wanted)
+        return wanted if unbegun or hand.stack.action == "RESTORE" else None
 
     def snapshot(self, hand: Hand) -> Mapping[str, Any]:
         """A backup, also of one that is attached: a snapshot would go with the volume, and cannot be put back. Of one

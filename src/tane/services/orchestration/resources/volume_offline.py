@@ -2,7 +2,8 @@
 server first, and put on again after that.
 
 What goes wrong leaves the volume with what it holds: nothing is taken off for a backup that cannot be restored, and
-what was taken off is put on again.
+what was taken off is put on again. But one that its pool could not extend is ``error_extending``, as with Heat, and
+stays off until an administrator has looked at it.
 """
 
 from __future__ import annotations
@@ -89,13 +90,13 @@ def _take_off(hand: Hand, todo: Mapping[str, Any], shown: Mapping[str, Any]) -> 
 
 def _work(hand: Hand, todo: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
     """Ask for what is still to be done with a volume on no server; put it on again after the last."""
-    left = {name: value for name, value in todo.items() if name != "backup"}
+    left = dict(todo)
     try:
         if todo.get("size", 0) > shown["size"]:
             _extend(hand, todo["size"])
             hand.keep(restore={**todo, "step": "restore"})
             return False
-        if todo.get("backup") is not None:
+        if left.pop("backup", None) is not None:
             if _restore(hand, todo["backup"], shown):
                 hand.keep(restore={**left, "step": "restore"})
             return False
