@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tane.web.context import Context
+from tane.web.policy import Policy, Rule
 from tests.api.identity_support import V3, grant, login, make, make_user, role_id
 from tests.support import ApiCloud, Caller
 
@@ -134,3 +136,37 @@ def test_who_manages_a_domain_does_not_take_over_the_project_that_looks_after_th
     manager.put(f"/identity/v3/projects/{own['id']}/users/{dora['id']}/roles/{member}", expect=204)
     manager.patch(f"/identity/v3/projects/{own['id']}", {"project": {"enabled": False}})
     admin.get(clouds)
+
+
+@pytest.mark.parametrize("named", [{}, {"domain_id": None}, {"domain_id": "None"}, {"domain_id": ""}])
+@pytest.mark.parametrize("kind", ["user", "group", "project"])
+@pytest.mark.parametrize("scope", ["project", "system"])
+def test_who_manages_no_domain_makes_nothing_where_none_is_named(
+    cloud: ApiCloud, kind: str, named: dict[str, Any], scope: str
+) -> None:
+    """A token that is of no domain is not of the one that was left out."""
+    land = make(cloud.admin, "domain", name="land")["id"]
+    field = make(cloud.admin, "project", name="field", domain_id=land)["id"]
+    user = make_user(cloud.admin, "boss", land)
+    grant(cloud.admin, f"projects/{field}" if scope == "project" else "system", f"users/{user['id']}", "manager")
+    boss = login(cloud, user, **({"project": {"id": field}} if scope == "project" else {"system": {"all": True}}))
+    boss.post(f"{V3}/{kind}s", {kind: {"name": "weed", **named}}, 403)
+
+
+@pytest.mark.parametrize(
+    ("check", "target"),
+    [
+        ("domain_id:%(target.user.domain_id)s", {"target.user.domain_id": None}),
+        ("domain_id:%(target.user.domain_id)s", {"target.user.domain_id": "None"}),
+        ("project_id:%(project_id)s", {"project_id": None}),
+        ("project_id:%(project_id)s", {"project_id": "None"}),
+        ("token.domain.id:%(target.domain_id)s", {"target.domain_id": None}),
+        ("system_scope:%(x)s", {"x": None}),
+    ],
+)
+def test_what_a_caller_has_none_of_is_nobodys(check: str, target: dict[str, Any]) -> None:
+    policy = Policy([Rule("x", check), Rule("none", "None:%(target.role.domain_id)s"), Rule("no", "domain_id:None")])
+    nobody = Context(request_id="r", user_id="u")
+    assert not policy.allows("x", nobody, target)
+    assert policy.allows("none", nobody, {"target.role.domain_id": None})
+    assert policy.allows("no", nobody, target)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from oslo_policy import _checks
 from oslo_policy import policy as oslo
 
 from tane.config import ConfigError
@@ -23,6 +24,8 @@ MANAGER = "rule:project_manager_or_admin"
 ANYONE = "@"
 MOST_ANSWERS = 20_000
 _NAMED = re.compile(r"\brule:([\w:.-]+)")
+_ASKED = re.compile(r"%\(([^)]*)\)s")
+"""What a check asks of its target."""
 
 Scope = Literal["system", "domain", "project"]
 PROJECT: tuple[Scope, ...] = ("project",)
@@ -118,6 +121,18 @@ class Policy:
         if target is None:
             target = {"project_id": ctx.project_id or None, "user_id": ctx.user_id, "domain_id": ctx.domain_id or None}
         return bool(self._checks[rule](dict(target), ctx.credentials, self._enforcer, rule))
+
+
+@oslo.register(None)
+class _Match(_checks.GenericCheck):
+    """``domain_id:%(target.user.domain_id)s``: upstream compares texts, and finds who has no domain to be at home where
+    none is named. What the caller has none of is nobody's; only a rule that says ``domain_id:None`` asks for that."""
+
+    def __call__(self, target: Any, creds: Any, enforcer: Any, current_rule: str | None = None) -> bool:
+        asked = _ASKED.fullmatch(self.match)
+        if asked is not None and self.kind != "None" and str(target.get(asked[1])) == "None":
+            return False
+        return super().__call__(target, creds, enforcer, current_rule)
 
 
 @dataclass
