@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tane.services.identity.domain import signatures
 from tane.web.context import Context
 from tane.web.policy import Policy, Rule
 from tests.api.identity_support import V3, grant, login, make, make_user, role_id
@@ -170,3 +172,48 @@ def test_what_a_caller_has_none_of_is_nobodys(check: str, target: dict[str, Any]
     assert not policy.allows("x", nobody, target)
     assert policy.allows("none", nobody, {"target.role.domain_id": None})
     assert policy.allows("no", nobody, target)
+
+
+@pytest.mark.parametrize("held_by", ["user", "group"])
+def test_the_manager_of_a_domain_does_not_become_its_administrator(cloud: ApiCloud, held_by: str) -> None:
+    """Neither by a group nor by a password: what he may not grant himself he does not get by another way."""
+    admin = cloud.admin
+    land = make(admin, "domain", name="land")["id"]
+    boss, king = make_user(admin, "boss", land), make_user(admin, "king", land)
+    rulers = make(admin, "group", name="rulers", domain_id=land)["id"]
+    grant(admin, f"domains/{land}", f"users/{boss['id']}", "manager")
+    grant(admin, f"domains/{land}", f"users/{king['id']}" if held_by == "user" else f"groups/{rulers}", "admin")
+    if held_by == "group":
+        admin.put(f"{V3}/groups/{rulers}/users/{king['id']}", expect=204)
+    manager = login(cloud, boss, domain={"id": land})
+    manager.patch(f"{V3}/users/{king['id']}", {"user": {"password": "mine-now-it-is"}}, 403)
+    manager.delete(f"{V3}/users/{king['id']}", 403)
+    if held_by == "group":
+        manager.put(f"{V3}/groups/{rulers}/users/{boss['id']}", expect=403)
+        manager.patch(f"{V3}/groups/{rulers}", {"group": {"name": "ruled"}}, 403)
+    ruler = login(cloud, king, domain={"id": land})
+    ruler.patch(f"{V3}/users/{boss['id']}", {"user": {"description": "manages"}}, 200)
+    ruler.patch(f"{V3}/groups/{rulers}", {"group": {"description": "of the land"}}, 200)
+    other = make_user(admin, "other", land)
+    grant(admin, f"domains/{land}", f"users/{other['id']}", "admin")
+    ruler.patch(f"{V3}/users/{other['id']}", {"user": {"description": "rules, too"}}, 200)
+
+
+@pytest.mark.parametrize("secret", [None, "", 7, "missing"])
+def test_keys_without_a_secret_are_nobodys(cloud: ApiCloud, mia: Caller, secret: Any) -> None:
+    keys = {"access": "a" * 20} if secret == "missing" else {"access": "a" * 20, "secret": secret}
+    body = {"user_id": mia.user_id, "project_id": mia.project_id, "type": "ec2", "blob": json.dumps(keys)}
+    if mia.post(f"{V3}/credentials", {"credential": body}, None).status_code != 201:
+        return
+    call: dict[str, Any] = {"access": "a" * 20, "verb": "GET", "host": "x", "path": "/", "headers": {}, "body_hash": ""}
+    call["params"] = {"SignatureVersion": "2", "SignatureMethod": "HmacSHA256"}
+    for guess in ("None", "", "7"):
+        call["signature"] = signatures.ec2_signature(guess, call)
+        cloud.admin.post(f"{V3}/ec2tokens", {"credentials": call}, 401)
+
+
+def test_the_account_of_nobody_is_nobodys(cloud: ApiCloud) -> None:
+    land = make(cloud.admin, "domain", name="land")["id"]
+    user = make_user(cloud.admin, "dom", land)
+    grant(cloud.admin, f"domains/{land}", f"users/{user['id']}", "member")
+    login(cloud, user, domain={"id": land}).get("/object-store/v1/AUTH_None", 403)

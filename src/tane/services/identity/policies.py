@@ -30,9 +30,11 @@ BASE = (
         "The roles that the manager of a domain may give.",
     ),
     Rule(
-        "cloud_target",
-        "'cloud':%(target.user.reach)s or 'cloud':%(target.group.reach)s",
-        "A user or a group that looks after more than its domain. Who manages the domain alone does not take it over.",
+        "higher_target",
+        "'cloud':%(target.user.reach)s or 'cloud':%(target.group.reach)s or "
+        "(not role:admin and ('admin':%(target.user.reach)s or 'admin':%(target.group.reach)s))",
+        "A user or a group that looks after more than who asks: more than the domain, or the domain that he but "
+        "manages. He does not take it over.",
     ),
     Rule(
         "cloud_project",
@@ -72,9 +74,9 @@ DOMAIN_READER = _or(SYSTEM_READER, _in_domain("reader", "domain_id"))
 USER_READER = _or(
     SYSTEM_READER, "(role:reader and token.domain.id:%(target.user.domain_id)s)", "user_id:%(target.user.id)s"
 )
-USER_MANAGER = _or("(role:manager and token.domain.id:%(target.user.domain_id)s and not rule:cloud_target)")
+USER_MANAGER = _or("(role:manager and token.domain.id:%(target.user.domain_id)s and not rule:higher_target)")
 GROUP_READER = _or(SYSTEM_READER, _in_domain("reader", "group.domain_id"))
-GROUP_MANAGER = _or(f"({_in_domain('manager', 'group.domain_id')} and not rule:cloud_target)")
+GROUP_MANAGER = _or(f"({_in_domain('manager', 'group.domain_id')} and not rule:higher_target)")
 SAME_DOMAIN = "domain_id:%(target.group.domain_id)s and domain_id:%(target.user.domain_id)s"
 
 ACTORS = ("user.domain_id", "group.domain_id")
@@ -135,8 +137,8 @@ CHECKS: dict[str, str] = {
     "delete_group": GROUP_MANAGER,
     "list_users_in_group": GROUP_READER,
     "check_user_in_group": _or(SYSTEM_READER, f"(role:reader and {SAME_DOMAIN})"),
-    "add_user_to_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:cloud_target)"),
-    "remove_user_from_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:cloud_target)"),
+    "add_user_to_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:higher_target)"),
+    "remove_user_from_group": _or(f"(role:manager and {SAME_DOMAIN} and not rule:higher_target)"),
     "list_grants": GRANT_READER_LIST,
     "check_grant": GRANT_READER,
     "create_grant": GRANT_MANAGER,

@@ -90,7 +90,7 @@ def _reach(tx: Tx, kind: str, value: str, domain_id: str) -> dict[str, Any]:
     """How far the rights of an actor reach, those that a role gives, and those that are held where something is about
     to change: by what they come to, not by their names."""
     if kind in ACTORS:
-        return {f"target.{kind}.reach": "cloud" if assignments.reaches_beyond(tx, value, domain_id) else "domain"}
+        return {f"target.{kind}.reach": assignments.reach(tx, value, domain_id)}
     if kind == "role":
         return {"target.role.reach": "powerful" if assignments.is_powerful(tx, value) else "ordinary"}
     return {f"target.{kind}.reach": "cloud" if assignments.is_of_cloud(tx, value) else "domain"}

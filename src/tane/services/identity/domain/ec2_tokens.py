@@ -27,15 +27,14 @@ EXPIRED = "RequestExpired"
 def authenticate_ec2(core: Core, call: Mapping[str, Any]) -> tuple[str, Token]:
     """:raises NotFound: unknown access key. :raises Unauthorized: wrong signature, too old, nothing to act on."""
     found = _credential(core, call)
-    signatures.check_ec2(str(found.keys.get("secret", "")), call)
+    signatures.check_ec2(found.keys["secret"], call)
     return _issue(core, found, call)
 
 
 def authenticate_s3(core: Core, call: Mapping[str, Any]) -> tuple[str, Token]:
     """The same for a call of S3, of which the signed text is given."""
     found = _credential(core, call)
-    secret = str(found.keys.get("secret", ""))
-    signatures.check_s3(secret, str(call.get("token", "")), str(call.get("signature", "")))
+    signatures.check_s3(found.keys["secret"], str(call.get("token", "")), str(call.get("signature", "")))
     return _issue(core, found, call)
 
 
@@ -48,7 +47,7 @@ def caller_of_ec2(core: Core, call: Mapping[str, Any]) -> Token:
     access = str(call.get("access") or "")
     with Desk(core) as desk:
         found = desk.known(("ec2", access), lambda tx: _found(tx, access))
-        signatures.check_ec2(str(found.keys.get("secret", "")), call)
+        signatures.check_ec2(found.keys["secret"], call)
         _check_time(desk, call)
         return _standing(desk, found)
 
@@ -74,13 +73,13 @@ def caller_of_s3(core: Core, call: SignedCall, *, may_wait: bool = True) -> tupl
     """
     with Desk(core, may_wait=may_wait) as desk:
         found = desk.known(("ec2", call.access), lambda tx: _found(tx, call.access))
-        secret, key = str(found.keys.get("secret") or ""), b""
+        secret, key = found.keys["secret"], b""
         if call.scope:
             key = signatures.key_4(secret, call.scope)
             good = [signatures.same(call.signature, signatures.sign_4(key, text)) for text in call.texts]
         else:
             good = [signatures.same(call.signature, signatures.sign_2(secret, text)) for text in call.texts]
-        if not secret or not any(good):
+        if not any(good):
             raise Unauthorized("Credential signature mismatch")
         return _standing(desk, found), key
 
@@ -102,7 +101,7 @@ def project_of(core: Core, access: str) -> str:
     with Desk(core) as desk:
         try:
             return desk.known(("ec2", access), lambda tx: _found(tx, access)).project_id or ""
-        except NotFound:
+        except (NotFound, Unauthorized):
             return ""
 
 
@@ -114,12 +113,17 @@ def _credential(core: Core, call: Mapping[str, Any]) -> Credential:
 
 
 def _found(tx: Tx, access: str) -> Credential:
+    """:raises NotFound: there is no such key. :raises Unauthorized: it has no secret, as upstream takes them: a
+    signature by nothing is nobody's."""
     try:
         found = credentials.get(tx, credentials.id_of(access))
     except NotFound:
         raise NotFound("EC2 access key not found.") from None
     if found.type.lower() != EC2:
         raise NotFound("EC2 access key not found.")
+    secret = found.keys.get("secret")
+    if not isinstance(secret, str) or not secret:
+        raise Unauthorized("Credential signature mismatch")
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Select, bindparam, delete, or_, select, true
 from sqlalchemy.engine import Row
@@ -13,6 +13,7 @@ from tane.db import Tx
 from tane.services.identity.tables import assignment, group_member, implied_role, project, role, trust
 from tane.web.policy import CLOUD_ROLES
 
+Reach = Literal["cloud", "admin", "domain"]
 POWERFUL = tuple(name.casefold() for name in CLOUD_ROLES)
 """Roles that are good for more than the project they are held on; so is every role that implies one of them."""
 
@@ -146,18 +147,22 @@ def search(tx: Tx, *, user_id: str = "", group_id: str = "", with_groups: bool =
     return tx.all(select(assignment).where(wanted).order_by(*order))
 
 
-def reaches_beyond(tx: Tx, actor_id: str, domain_id: str) -> bool:
-    """Whether a user or a group looks after more than a domain: by any role on the system, or by a powerful role
-    that is not on exactly this domain, held or lent by a trust."""
+def reach(tx: Tx, actor_id: str, domain_id: str) -> Reach:
+    """What a user or a group looks after: "cloud", more than the domain, by any role on the system, or by a powerful
+    role that is not on exactly this domain, held or lent by a trust; "admin", the domain, by a powerful role on it;
+    else "domain", nothing that its manager does not."""
     here = (assignment.c.target_id == domain_id) & ~assignment.c.inherited
-    wanted = or_(assignment.c.target_type == "system", role.c.id.in_(_POWERFUL) & ~here)
-    query = select(role.c.id).join(assignment, assignment.c.role_id == role.c.id).where(_of_user(actor_id), wanted)
-    if tx.first(query.limit(1)) is not None:
-        return True
+    mine = select(here.label("here")).join(role, assignment.c.role_id == role.c.id).where(_of_user(actor_id))
+    found = {row.here for row in tx.all(mine.where(role.c.id.in_(_POWERFUL)).distinct())}
+    on_system = mine.where(assignment.c.target_type == "system").limit(1)
+    if False in found or tx.first(on_system) is not None:
+        return "cloud"
     lent = tx.all(select(trust.c.role_ids).where(trust.c.trustee_user_id == actor_id))
     role_ids = {role_id for row in lent for role_id in row.role_ids}
     powerful = select(role.c.id).where(role.c.id.in_(role_ids), role.c.id.in_(_POWERFUL))
-    return bool(role_ids) and tx.first(powerful.limit(1)) is not None
+    if role_ids and tx.first(powerful.limit(1)) is not None:
+        return "cloud"
+    return "admin" if found else "domain"
 
 
 def is_of_cloud(tx: Tx, target_id: str) -> bool:
