@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tane.agent.images import ImageCache
-from tane.linux import image_header, qemu_img
+from tane.linux import confine, image_header, qemu_img
+from tane.linux.confine import Confinement
 from tane.linux.image_header import UnacceptableImage
 from tane.wire.errors import HostError
 from tests.host.tools import FileImages
@@ -158,3 +161,51 @@ def test_an_empty_image_is_no_disk(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(HostError, match="is empty"):
         asyncio.run(ImageCache(tmp_path / "cache", images).disk(images.add(tmp_path / "empty", "raw")))
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("what", ["info", "convert", "resize"])
+def test_a_disk_that_an_engine_has_written_names_no_data_elsewhere(tmp_path: Path, what: str) -> None:
+    """Whoever has got out of a guest writes what he likes into its header."""
+    disk = make(tmp_path / "disk", "qcow2", "-o", f"data_file={tmp_path}/data,data_file_raw=off")
+    owner = confine.identity("guest")
+    confine.give(disk, owner, 0o640)
+    written = qemu_img.Disk(disk, "qcow2", owner)
+    with pytest.raises(qemu_img.ImageError, match="external data file"):
+        if what == "info":
+            asyncio.run(qemu_img.info(written))
+        elif what == "convert":
+            asyncio.run(qemu_img.convert(written, tmp_path / "copy"))
+        else:
+            asyncio.run(qemu_img.resize(written, 2 * SIZE))
+
+
+@pytest.mark.guest
+def test_a_disk_that_is_none_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UnacceptableImage, match="no file"):
+        image_header.refuse_data_file(tmp_path / "fifo")
+
+
+@pytest.mark.guest
+def test_qemu_img_reaches_no_network() -> None:
+    """Whatever a header names; a listener of this machine's loopback is not there for it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        call = [sys.executable, "-c", f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"]
+        near = Confinement(confine.identity("somebody"))
+        assert subprocess.run(near.command(call), capture_output=True, check=False).returncode == 0
+        far = Confinement(confine.identity("somebody"), offline=True)
+        told = subprocess.run(far.command(call), capture_output=True, text=True, check=False)
+    assert told.returncode != 0 and "unreachable" in told.stderr
+
+
+@pytest.mark.guest
+def test_every_call_of_qemu_img_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Confinement] = []
+    real = Confinement.command
+    monkeypatch.setattr(Confinement, "command", lambda self, argv: seen.append(self) or real(self, argv))
+    disk = make(tmp_path / "disk", "qcow2")
+    asyncio.run(qemu_img.info(qemu_img.Disk(disk, "qcow2")))
+    asyncio.run(qemu_img.convert(qemu_img.Disk(disk, "qcow2"), tmp_path / "copy"))
+    assert len(seen) >= 2 and all(one.offline for one in seen)

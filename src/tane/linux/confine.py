@@ -14,6 +14,7 @@ import functools
 import hashlib
 import os
 import stat
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class Confinement:
     """What a program may do. ``groups``: numbers of more groups it is in; ``capabilities``: names as in
     capabilities(7) without ``CAP_``; limits as in setrlimit(2): threads and processes of its user together, address
     space, CPU time, size of a file it writes, open files. ``dies_with_us``: killed when the thread that started it
-    ends, however that is."""
+    ends, however that is. ``offline``: in a network of its own with nothing in it, where this process may make one."""
 
     identity: Identity | None
     groups: tuple[int, ...] = ()
@@ -56,10 +57,12 @@ class Confinement:
     file_bytes: int | None = None
     open_files: int = 1024
     dies_with_us: bool = False
+    offline: bool = False
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """``argv`` behind the programs that confine it; these become it, so that no process is added."""
-        return [*ENVIRONMENT, *self._limits(), *self._rights(), *argv]
+        alone = ["unshare", "--net", "--"] if self.offline and _makes_networks() else []
+        return [*ENVIRONMENT, *self._limits(), *alone, *self._rights(), *argv]
 
     def _limits(self) -> list[str]:
         limits = [f"--nofile={self.open_files}", "--core=0"]
@@ -108,6 +111,13 @@ def _changes_users() -> bool:
         if inside <= FIRST_UID and inside + count >= FIRST_UID + UIDS:
             return True
     return False
+
+
+@functools.cache
+def _makes_networks() -> bool:
+    """Whether this process may put a program into a network of its own: it is root and not kept from it."""
+    tried = ["unshare", "--net", "--", "true"]
+    return os.geteuid() == 0 and subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
 # ------------------------------------------------------------------------------------------------ handing over files

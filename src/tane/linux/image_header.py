@@ -8,7 +8,9 @@ VirtualBox's VDI.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import struct
 import uuid
 from collections.abc import Callable
@@ -21,6 +23,7 @@ SECTOR = 512
 DESCRIPTOR_BYTES = 1 << 20
 MOST_SNAPSHOTS = 64
 """In a qcow2 file that is uploaded: each is listed by every tool that opens the file."""
+DATA_FILE = "it has an external data file"
 RAW_LIKE = ("raw", "ami", "ari", "aki", "ploop")
 """Formats whose bytes mean nothing to a disk driver."""
 
@@ -56,6 +59,25 @@ def inspect(path: Path, disk_format: str) -> Inspection:
         except (struct.error, ValueError, OverflowError, OSError):
             # An offset beyond the file, or beyond any file.
             raise UnacceptableImage(f"Image failed safety checks: its {found} header is cut short") from None
+
+
+def refuse_data_file(path: Path) -> None:
+    """Look at a qcow2 file that a program has written which runs what is a tenant's: no tool can be told to leave its
+    data file alone, as it can of a backing file.
+
+    :raises UnacceptableImage: its data are elsewhere, or it is no file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _refuse("it is no file")
+        header = _at(file, 0, 104)
+    if len(header) >= 80 and struct.unpack_from(">I", header, 4)[0] >= 3 and _has_data_file(header):
+        raise _refuse(DATA_FILE)
+
+
+def _has_data_file(header: bytes) -> bool:
+    return bool(struct.unpack_from(">Q", header, 72)[0] & 0x4)
 
 
 def detect(file: BinaryIO, size: int) -> str:
@@ -94,8 +116,8 @@ def _qcow2(file: BinaryIO, size: int) -> int:
         raise _refuse("it has a backing file")
     if version == 3:
         (features,) = struct.unpack_from(">Q", header, 72)
-        if features & 0x4:
-            raise _refuse("it has an external data file")
+        if _has_data_file(header):
+            raise _refuse(DATA_FILE)
         if features & ~0x1F:
             raise _refuse("it uses unknown features")
     (snapshots,) = struct.unpack_from(">I", header, 60)

@@ -68,12 +68,22 @@ class _Call:
 
     def read(self, disk: Disk, *, backing: bool = True) -> str:
         """The name of an image to open; what a header says of other files does not count."""
+        if disk.format == "qcow2" and disk.owner is not None:
+            self._refuse_others(disk.path)
         options: dict[str, Any] = {"driver": disk.format, "file": self._file(disk.path, disk.owner)}
         if disk.base is not None and backing:
             options["backing"] = {"driver": "qcow2", "file": self._file(disk.base, None)}
         elif disk.format == "qcow2" and backing:
             options["backing"] = None
         return f"json:{json.dumps(options)}"
+
+    @staticmethod
+    def _refuse_others(path: Path) -> None:
+        """:raises ImageError: an engine has written into its disk that the data are elsewhere."""
+        try:
+            image_header.refuse_data_file(path)
+        except image_header.UnacceptableImage as error:
+            raise ImageError(str(error)) from None
 
     def write(self, path: Path) -> str:
         """The name of an existing file of the worker's to write to."""
@@ -101,6 +111,8 @@ class _Call:
             file_bytes=file_bytes,
             # Whoever does the call's work again must not meet it.
             dies_with_us=True,
+            # A header that an engine has written may name a server.
+            offline=True,
         )
         if programs.find("qemu-img") is None:
             raise ImageError("the program qemu-img is not installed (Debian package qemu-utils)")
