@@ -6,10 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tane.agent.compute.drivers.fake import FakeCompute
 from tane.hosts import store
 from tane.services.compute.tables import migration
+from tane.wire.documents import Landing
 from tane.wire.errors import HostError
 from tests.api.compute_support import LATEST, Project, V, project
 from tests.support import HOST_ID, OTHER_HOST_ID, ApiCloud, second_host
@@ -173,3 +175,25 @@ def test_one_that_fails_on_the_way_leaves_the_server_running(garden: Project, th
     assert (after["status"], after["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "host-1")
     assert asyncio.run(there.states()) == {} and there.awaited == {}
     assert HOST_ID in {agent.host_id for agent in garden.cloud.core.hosts.reached()}
+
+
+def test_a_host_that_awaits_a_guest_sends_its_memory_to_no_third_one(
+    garden: Project, there: FakeCompute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever address it says that it waits at: the one at which the cloud reaches it counts."""
+    told: list[str] = []
+    real_expect, real_send = there.expect, garden.host.send
+
+    async def expect(**given: Any) -> Landing:
+        return structs.replace(await real_expect(**given), host="192.0.2.66")
+
+    async def send(guest_id: str, landing: Landing) -> None:
+        told.append(landing.host)
+        await real_send(guest_id, landing)
+
+    monkeypatch.setattr(there, "expect", expect)
+    monkeypatch.setattr(garden.host, "send", send)
+    server_id = garden.server()
+    live(garden, server_id, ANYWHERE)
+    garden.cloud.run_jobs()
+    assert told == ["127.0.0.1"] and seen(garden, server_id)["OS-EXT-SRV-ATTR:host"] == "host-2"

@@ -124,7 +124,7 @@ class Policy:
 
 
 @oslo.register(None)
-class _Match(_checks.GenericCheck):
+class _Match(_checks.GenericCheck):  # type: ignore[misc]  # The library is not typed.
     """``domain_id:%(target.user.domain_id)s``: upstream compares texts, and finds who has no domain to be at home where
     none is named. What the caller has none of is nobody's; only a rule that says ``domain_id:None`` asks for that."""
 
@@ -132,7 +132,7 @@ class _Match(_checks.GenericCheck):
         asked = _ASKED.fullmatch(self.match)
         if asked is not None and self.kind != "None" and str(target.get(asked[1])) == "None":
             return False
-        return super().__call__(target, creds, enforcer, current_rule)
+        return bool(super().__call__(target, creds, enforcer, current_rule))
 
 
 @dataclass
