@@ -13,9 +13,10 @@ from tane.services.image import interface as image
 from tane.services.metric import interface as metric
 from tane.services.volume import interface as volume
 from tane.wire.calls import Answering, Distant, Loopback
-from tane.wire.documents import GuestState, ImageRef, LocalDisk, Meters
+from tane.wire.documents import GuestState, ImageRef, LocalDisk
 from tane.wire.duties import CloudDuty
 from tane.wire.grammar import Id
+from tane.wire.meters import Meters
 
 T = TypeVar("T")
 PAUSE_SECONDS = 0.02

@@ -486,6 +486,21 @@ def test_ranges_that_no_machine_has_are_left_out(cloud: ApiCloud, beta: Agent) -
     cloud.wait(work())
 
 
+def test_the_whole_internet_in_pieces_is_no_range_of_a_machine_either(cloud: ApiCloud, beta: Agent) -> None:
+    beta.ranges = (*(f"{number}.0.0.0/8" for number in range(255)), "192.0.2.0/24")
+
+    async def work() -> None:
+        async with listening(cloud):
+            await beta.join(await new_token(cloud))
+            async with beta.connected():
+                with cloud.core.db.read() as tx:
+                    row = host_store.get(tx, beta.host_id)
+                assert row is not None
+                assert [taken["cidr"] for taken in row.capabilities["ranges"]] == ["192.0.2.0/24"]
+
+    cloud.wait(work())
+
+
 @pytest.mark.parametrize("name", ["", "tokens", "a b", HOST_ID, "x" * 300])
 def test_a_name_that_could_be_taken_for_something_else_is_refused(cloud: ApiCloud, tmp_path: Path, name: str) -> None:
     async def work() -> None:

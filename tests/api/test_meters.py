@@ -13,8 +13,9 @@ from tane.services.metric.domain import gathering, inventory, measures
 from tane.services.metric.domain import measured as known_things
 from tane.services.metric.store import resources as known
 from tane.wire.calls import AgentFailed
-from tane.wire.documents import GuestDiagnostics, Meters
+from tane.wire.documents import GuestDiagnostics
 from tane.wire.errors import HostError, Refused
+from tane.wire.meters import Meters
 from tests.api.compute_support import project
 from tests.api.metric_support import V1, make_metric, measured, values
 from tests.support import HOST_ID, OTHER_HOST_ID, ApiCloud, second_host

@@ -15,9 +15,10 @@ from msgspec import inspect as inspection
 
 from tane.wire import calls, errors, grammar
 from tane.wire.calls import TICKET, AgentFailed, Answering, Call, Distant, Loopback, Reply, Ticket
-from tane.wire.documents import Guest, Metered, Meters, Nic
+from tane.wire.documents import Guest, Nic
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.errors import HostError
+from tane.wire.meters import Metered, Meters
 from tane.wire.streams import chunks, save
 
 GUEST = "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"

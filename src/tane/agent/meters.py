@@ -22,9 +22,10 @@ import msgspec
 import structlog
 
 from tane.wire.calls import AgentFailed
-from tane.wire.documents import DiskCounters, GuestDiagnostics, Metered, Meters, NicCounters
+from tane.wire.documents import DiskCounters, GuestDiagnostics, NicCounters
 from tane.wire.duties import CloudDuty, ComputeDuty, VolumeDuty
 from tane.wire.errors import HostError, Refused
+from tane.wire.meters import Metered, Meters
 
 log = structlog.get_logger()
 

@@ -7,6 +7,7 @@ join, in small frames and within seconds; nothing else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import secrets
@@ -35,7 +36,7 @@ from tane.wire.certificates import Authority, pem
 from tane.wire.duties import CloudDuty, ComputeDuty, NetworkDuty, ObjectDuty, VolumeDuty
 from tane.wire.errors import HostError, Refused
 from tane.wire.frames import FAILURE, HELLO, REPLY, Broken
-from tane.wire.joining import MOST_BEFORE_TRUST, PROTOCOL, Hello, HostFacts, duties_of
+from tane.wire.joining import MOST_BEFORE_TRUST, PROTOCOL, Hello, HostFacts, Range, duties_of
 from tane.wire.joining import Authority as AuthorityTold
 from tane.wire.lines import Line
 from tane.wire.streams import Connection
@@ -387,19 +388,27 @@ def register(tx: Tx, host_id: str, facts: HostFacts) -> Row[Any]:
         raise Refused("this host was removed from the cloud")
     capabilities = msgspec.to_builtins(facts.capabilities) if facts.capabilities is not None else {}
     capabilities["pool_gb"] = facts.pool_gb
-    capabilities["ranges"] = [msgspec.to_builtins(taken) for taken in facts.ranges if _is_range(taken.cidr)]
+    capabilities["ranges"] = [msgspec.to_builtins(taken) for taken in _ranges(facts)]
     store.register(tx, host_id, known.name, known.roles, _tunnel_end(facts.local_ip), capabilities)
     row = store.get(tx, host_id)
     assert row is not None
     return row
 
 
-def _is_range(cidr: str) -> bool:
-    """Whether it is one that a machine can have: a host that says the whole Internet is on it vetoes nobody's."""
-    try:
-        return grammar.network(cidr).prefixlen >= LEAST_PREFIX
-    except ValueError:
-        return False
+def _ranges(facts: HostFacts) -> list[Range]:
+    """Those that a machine can have, together as large as one of ``LEAST_PREFIX``, the smallest first: a host that says
+    the whole Internet is on it, in one piece or in many, vetoes nobody's."""
+    found = []
+    for taken in facts.ranges:
+        with contextlib.suppress(ValueError):
+            found.append((grammar.network(taken.cidr), taken))
+    room = {4: 1 << (32 - LEAST_PREFIX), 6: 1 << (128 - LEAST_PREFIX)}
+    kept = []
+    for network, taken in sorted(found, key=lambda one: one[0].num_addresses):
+        room[network.version] -= network.num_addresses
+        if room[network.version] >= 0:
+            kept.append(taken)
+    return kept
 
 
 def _tunnel_end(local_ip: str | None) -> str | None:

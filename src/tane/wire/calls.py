@@ -24,6 +24,7 @@ import msgspec
 import structlog
 
 from tane.wire import errors, grammar
+from tane.wire.documents import Total
 from tane.wire.errors import HostError
 from tane.wire.streams import Connection
 
@@ -82,7 +83,7 @@ class Failure(msgspec.Struct, omit_defaults=True):
     error: str
     message: str
     transient: bool = False
-    held: int | None = None
+    held: Total | None = None
 
 
 class Reply(msgspec.Struct, omit_defaults=True):

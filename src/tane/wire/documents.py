@@ -29,6 +29,10 @@ from tane.wire.grammar import (
 from tane.wire.grammar import Port as PortNumber
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Total = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+"""Of what grows for ever: any database holds it."""
+Ranged = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+"""Of what has a range of its own, which whoever uses it asks for; where -1 means none."""
 MOST_OF_NETWORKS, MOST_GUESTS, MOST_VOLUMES = 100_000, 4096, 100_000
 """Of one host: what it tells of its networks, guests (and moves of such), and volumes."""
 Forwarded = Annotated[str, msgspec.Meta(pattern=r"^[0-9.]{7,15}:[0-9]{1,5}\Z")]
@@ -83,8 +87,8 @@ class Network(Document):
     tunnel."""
 
     id: Id
-    segment_id: int
-    mtu: int = 1500
+    segment_id: Ranged
+    mtu: Ranged = 1500
     external: bool = False
     dns_domain: DomainName = ""
     subnets: tuple[Subnet, ...] = ()
@@ -136,7 +140,7 @@ class RouterInterface(Document):
     network_id: Id
     mac_address: MacAddress
     ip_address: IpAddress
-    prefixlen: int
+    prefixlen: Ranged
 
 
 class RouterGateway(Document):
@@ -146,7 +150,7 @@ class RouterGateway(Document):
     network_id: Id
     mac_address: MacAddress
     ip_address: IpAddress
-    prefixlen: int
+    prefixlen: Ranged
     next_hop: IpAddress | None
     enable_snat: bool = True
 
@@ -158,7 +162,7 @@ class RouterTransit(Document):
     network_id: Id
     mac_address: MacAddress
     ip_address: IpAddress
-    prefixlen: int
+    prefixlen: Ranged
     next_hop: IpAddress | None = None
 
 
@@ -232,8 +236,8 @@ class SecurityGroupRule(Document):
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6"] = "IPv4"
     protocol: Word | None = None
-    port_range_min: int | None = None
-    port_range_max: int | None = None
+    port_range_min: Ranged | None = None
+    port_range_max: Ranged | None = None
     remote_ip_prefix: Cidr | None = None
     remote_group_id: Id | None = None
 
@@ -266,7 +270,7 @@ class HostsNetwork(Document):
     """The network that the hosts have between them, for volumes: no guest is in it. ``address`` is this host's."""
 
     address: IpAddress
-    prefixlen: int
+    prefixlen: Ranged
     peers: tuple[HostPeer, ...] = ()
 
 
@@ -279,10 +283,13 @@ class NetworkState(Document):
 
     A part with ``frame`` says everything else anew: only of the remote ports that are no router's, and of the members
     of groups, those that were there stay, as far as their networks and groups do.
+
+    A whole one takes the place of a later one, ``replaces``, where the database came back from a backup.
     """
 
-    revision: int
-    since: int | None = None
+    revision: Total
+    since: Total | None = None
+    replaces: Total | None = None
     frame: bool = False
     gone: tuple[Id, ...] = ()
     networks: tuple[Network, ...] = ()
@@ -298,7 +305,7 @@ class NetworkApplied(Document):
     """What the kernel now holds. ``failed`` maps a resource id to the reason it could not be applied; everything
     else of the document is in place. ``summary`` is the one sentence that explains the pass."""
 
-    revision: int
+    revision: Total
     failed: Annotated[dict[Id, Reason], msgspec.Meta(max_length=MOST_OF_NETWORKS)] = {}
     summary: Line = ""
     forwarded: Annotated[dict[Id, Forwarded], msgspec.Meta(max_length=MOST_OF_NETWORKS)] = {}
@@ -327,8 +334,8 @@ class PoolCapacity(Document):
 class VolumeUsage(Document):
     """Bytes a volume takes in its pool and the virtual size its users see."""
 
-    allocated_bytes: int
-    virtual_bytes: int
+    allocated_bytes: Total
+    virtual_bytes: Total
 
 
 # --------------------------------------------------------------------------------------------------------- compute
@@ -340,7 +347,7 @@ class ImageRef(Document):
     id: Id
     digest: Digest
     disk_format: Word
-    size_bytes: int
+    size_bytes: Total
 
 
 class Kernel(Document):
@@ -363,7 +370,7 @@ class RootDisk(Document):
     """
 
     image: ImageRef
-    size_gb: int = 0
+    size_gb: Amount = 0
     standalone: bool = False
 
 
@@ -373,7 +380,7 @@ class VolumeDisk(Document):
     volume_id: Id
     connection: VolumeConnection
     device: BlockDevice = ""
-    boot_index: int | None = None
+    boot_index: Ranged | None = None
     read_only: bool = False
 
 
@@ -381,7 +388,7 @@ class Nic(Document):
     port_id: Id
     mac_address: MacAddress
     tap: DeviceName
-    mtu: int = 1500
+    mtu: Ranged = 1500
 
 
 class ConfigDrive(Document):
@@ -486,15 +493,15 @@ class Guest(Document):
 
     id: Id
     name: Line
-    vcpus: int
-    memory_mb: int
+    vcpus: Amount
+    memory_mb: Amount
     root: RootDisk | None = None
     volumes: tuple[VolumeDisk, ...] = ()
     nics: tuple[Nic, ...] = ()
     kernel: Kernel | None = None
     config_drive: ConfigDrive | None = None
-    ephemeral_gb: int = 0
-    swap_mb: int = 0
+    ephemeral_gb: Amount = 0
+    swap_mb: Amount = 0
     rescue: RootDisk | None = None
     """While the server is rescued: a disk made of this image is the first one, and the root disk comes after it."""
     hardware: Hardware = msgspec.field(default_factory=Hardware)
@@ -534,14 +541,14 @@ class NicCounters(Document):
     """What went through a card since the guest's start, seen from the guest; None where the host does not count."""
 
     port_id: Id
-    rx_octets: int | None = None
-    rx_packets: int | None = None
-    rx_errors: int | None = None
-    rx_drop: int | None = None
-    tx_octets: int | None = None
-    tx_packets: int | None = None
-    tx_errors: int | None = None
-    tx_drop: int | None = None
+    rx_octets: Total | None = None
+    rx_packets: Total | None = None
+    rx_errors: Total | None = None
+    rx_drop: Total | None = None
+    tx_octets: Total | None = None
+    tx_packets: Total | None = None
+    tx_errors: Total | None = None
+    tx_drop: Total | None = None
 
 
 class DiskCounters(Document):
@@ -549,11 +556,11 @@ class DiskCounters(Document):
     id."""
 
     name: Word
-    read_bytes: int = 0
-    read_requests: int = 0
-    write_bytes: int = 0
-    write_requests: int = 0
-    errors: int = 0
+    read_bytes: Total = 0
+    read_requests: Total = 0
+    write_bytes: Total = 0
+    write_requests: Total = 0
+    errors: Total = 0
 
 
 class GuestDiagnostics(Document):
@@ -561,40 +568,9 @@ class GuestDiagnostics(Document):
 
     uptime_seconds: Amount
     hypervisor: Word
-    cpu_ns: tuple[int, ...] = ()
+    cpu_ns: tuple[Total, ...] = ()
     nics: tuple[NicCounters, ...] = ()
     disks: tuple[DiskCounters, ...] = ()
-    resident_mb: int = 0
+    resident_mb: Amount = 0
     """Memory of the host that the guest's process holds; ``used_mb``: what the guest says that it uses."""
     used_mb: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
-
-
-# ---------------------------------------------------------------------------------------------------------- meters
-
-Reading = Annotated[float, msgspec.Meta(ge=0, le=1e19)]
-MOST_READINGS = 64
-
-
-class Metered(msgspec.Struct, array_like=True):
-    """What one thing of a host shows: the host itself, a guest, a disk or a card of one (``part``: the disk's name, or
-    the port's id). ``values`` are of the meters of the batch's ``shape``: many things have the same."""
-
-    kind: Literal["host", "guest", "disk", "nic"]
-    id: Id
-    part: Id | None
-    shape: Annotated[int, msgspec.Meta(ge=0)]
-    values: Annotated[tuple[Reading, ...], msgspec.Meta(max_length=MOST_READINGS)]
-
-
-class Meters(Document):
-    """What a host measured at one moment, ``age`` seconds before this is sent: whose clock is wrong does not matter.
-    ``run``: drawn by each start of the agent; ``sequence``: counts its batches, so that one that comes twice is
-    known. ``shapes``: names of meters."""
-
-    run: Id
-    sequence: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-    age: Annotated[float, msgspec.Meta(ge=0, le=30 * 86400)]
-    shapes: Annotated[
-        tuple[Annotated[tuple[Word, ...], msgspec.Meta(max_length=MOST_READINGS)], ...], msgspec.Meta(max_length=1000)
-    ]
-    things: Annotated[tuple[Metered, ...], msgspec.Meta(max_length=100_000)]

@@ -26,7 +26,6 @@ from tane.wire.documents import (
     Landing,
     LiveProgress,
     LocalDisk,
-    Meters,
     NetworkApplied,
     NetworkState,
     Nic,
@@ -37,6 +36,7 @@ from tane.wire.documents import (
     VolumeUsage,
 )
 from tane.wire.grammar import BlobId, Id, Reason
+from tane.wire.meters import Meters
 from tane.wire.streams import Connection
 
 GuestStates = Annotated[dict[Id, GuestState], Meta(max_length=MOST_GUESTS)]

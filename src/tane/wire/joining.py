@@ -91,7 +91,7 @@ class Hello(Document):
     ``leave``: remove me.
     """
 
-    protocol: int
+    protocol: Amount
     purpose: Purpose
     join: Join | None = None
     facts: HostFacts | None = None

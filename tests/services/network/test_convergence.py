@@ -369,14 +369,24 @@ def test_older_revisions_and_parts_that_do_not_follow_are_refused() -> None:
     assert duty.passes == 3
 
 
-def test_a_database_from_a_backup_counts_on_from_what_its_hosts_have(cloud: ApiCloud, admin: Net) -> None:
+def test_a_database_from_a_backup_takes_the_place_of_what_its_hosts_have(cloud: ApiCloud, admin: Net) -> None:
     first = first_host(cloud)
     port = bind(admin, admin.subnet()["network_id"], "host-1")
     cloud.wait(first.apply(NetworkState(revision=1000)))
-    assert "no answer" in str(reconcile(cloud)), "the document of this database is older"
     reconcile(cloud)
     assert admin.show("port", port["id"])["status"] == "ACTIVE"
-    assert first.state is not None and first.state.revision > 1000
+    assert first.state is not None and first.state.revision < 1000
+
+
+def test_a_document_takes_the_place_of_the_very_one_it_names_and_of_no_other() -> None:
+    duty = FakeNetwork("192.0.2.1")
+    asyncio.run(duty.apply(NetworkState(revision=9)))
+    for wrong in (NetworkState(revision=4, replaces=8), NetworkState(revision=4, replaces=9, since=3)):
+        with pytest.raises(OlderRevision):
+            asyncio.run(duty.apply(wrong))
+    assert asyncio.run(duty.apply(NetworkState(revision=4, replaces=9))).revision == 4
+    with pytest.raises(OlderRevision):
+        asyncio.run(duty.apply(NetworkState(revision=3, replaces=9)))
 
 
 def test_a_crash_between_applying_and_writing_back_heals(cloud: ApiCloud, admin: Net) -> None:

@@ -19,7 +19,9 @@ from tane.wire.documents import (
     FixedIp,
     FloatingIp,
     FloatingLeg,
+    HostPeer,
     HostRoute,
+    HostsNetwork,
     Network,
     Port,
     RemotePort,
@@ -133,6 +135,24 @@ def external(document: ExternalNetwork) -> ExternalNetwork:
 
 
 # ----------------------------------------------------------------------------------------------------------- ports
+
+
+def hosts(document: HostsNetwork, family: int, tell: Callable[[str], None]) -> HostsNetwork:
+    """``family``: the IP version of this host's end of tunnels. One host that told nonsense of itself takes the way to
+    the others from nobody."""
+    address = grammar.address(document.address)
+    _within("prefixlen", document.prefixlen, 1, address.max_prefixlen)
+
+    def peer(one: HostPeer) -> HostPeer:
+        there, end = grammar.address(one.address), grammar.address(one.host_ip)
+        if there.version != address.version:
+            raise ValueError(f"{there} is not in the hosts' network of {address}")
+        if end.version != family:
+            raise ValueError(f"no tunnel leads to {end} from an address of IPv{family}")
+        return HostPeer(host_ip=str(end), address=str(there))
+
+    peers = _kept(document.peers, peer, lambda _, why: tell(why))
+    return HostsNetwork(address=str(address), prefixlen=document.prefixlen, peers=tuple(peers))
 
 
 def port(document: Port) -> Port:

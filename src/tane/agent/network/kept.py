@@ -27,7 +27,9 @@ class Kept:
     def take(self, state: NetworkState) -> None:
         """:raises OlderRevision: a later document was taken before. :raises WholeNeeded: a part does not follow the
         last document."""
-        if self.revision is not None and state.revision < self.revision:
+        older = self.revision is not None and state.revision < self.revision
+        if older and (state.since is not None or state.replaces != self.revision):
+            assert self.revision is not None
             raise OlderRevision(state.revision, self.revision)
         if state.since is None:
             self._frame = state
@@ -77,6 +79,7 @@ class Kept:
             self._frame,
             revision=self.revision or 0,
             since=None,
+            replaces=None,
             frame=False,
             gone=(),
             ports=tuple(self._ports.values()),

@@ -230,25 +230,17 @@ class _Planner:
         """The hosts' own network: it has no bridge, and nobody but the host itself is in it."""
         if self._settings.local_ip is None:
             raise _Nonsense("this host has no local_ip for tunnels to others")
-        address = f"{grammar.address(document.address)}/{document.prefixlen}"
+        family = grammar.address(self._settings.local_ip).version
+        document = intake.hosts(document, family, lambda why: self._tell(HOSTS_LINK, why))
+        address = f"{document.address}/{document.prefixlen}"
         own = grammar.derived_mac(f"host {document.address}")
         self._add(
             Link(HOSTS_LINK, HOSTS_LINK, "vxlan", self._settings.tunnel_mtu, mac=own, vni=HOSTS_VNI, address=address)
         )
-        family = grammar.address(self._settings.local_ip).version
         for peer in document.peers:
-            # One host that told nonsense of itself takes the way to the others from nobody.
-            try:
-                there, end = grammar.address(peer.address), grammar.address(peer.host_ip)
-            except ValueError as error:
-                self._tell(HOSTS_LINK, str(error))
-                continue
-            if end.version != family:
-                self._tell(HOSTS_LINK, f"no tunnel leads from {self._settings.local_ip} to {end}")
-                continue
             mac = grammar.derived_mac(f"host {peer.address}")
-            self._plan.fdb[Fdb(HOSTS_LINK, mac, str(end))] = HOSTS_LINK
-            self._plan.neighbours[Neighbour(HOSTS_LINK, str(there), mac)] = HOSTS_LINK
+            self._plan.fdb[Fdb(HOSTS_LINK, mac, peer.host_ip)] = HOSTS_LINK
+            self._plan.neighbours[Neighbour(HOSTS_LINK, peer.address, mac)] = HOSTS_LINK
 
     def _leg(self, owner: str, port_id: str, network_id: str, leg: Leg, *, isolated: bool = False) -> None:
         """Connect another namespace to a network by a veth pair."""

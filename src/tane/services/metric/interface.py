@@ -23,7 +23,7 @@ from tane.services.metric.domain.series import METHODS
 from tane.services.metric.store import database
 from tane.web.context import Context
 from tane.web.errors import NotFound
-from tane.wire.documents import Meters
+from tane.wire.meters import Meters
 
 __all__ = [
     "METHODS",

@@ -15,7 +15,7 @@ from tane.services.metric.domain.meters import UNITS
 from tane.services.metric.store import database
 from tane.services.metric.store import measures as store
 from tane.services.network import interface as network
-from tane.wire.documents import Meters
+from tane.wire.meters import Meters
 
 LAYOUTS, MOST_LAYOUTS = "metric.layouts", 1000
 OWN_DISKS = ("root", "ephemeral", "swap", "config")

@@ -30,6 +30,7 @@ class Allocator:
         self._tx = tx
         self._network_id = network_id
         self._subnets = {row.id: row for row in subnets}
+        self._first = {row.id: ipaddress.ip_network(row.cidr).network_address for row in subnets}
         self._given: dict[str, set[str]] = {}
         self._ahead: dict[str, list[int]] = {}
 
@@ -87,7 +88,7 @@ class Allocator:
         for row in choices:
             taken = self._given.setdefault(row.id, set())
             ahead = self._ahead.get(row.id)
-            first = ipaddress.ip_network(row.cidr).network_address
+            first = self._first[row.id]
             while True:
                 if not ahead:
                     # As many as were given: each look goes over all of these.

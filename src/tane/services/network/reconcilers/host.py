@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec import structs
+
 from tane.core import Core
 from tane.hosts import HostUnreachable
 from tane.services.network.domain import applied as results
-from tane.services.network.domain.convergence import changed
 from tane.services.network.domain.desired import Held, Snapshot, document, load
 from tane.services.network.store import convergence as store
 from tane.wire.documents import NetworkApplied, NetworkState
@@ -41,19 +42,35 @@ async def apply_all(
     """Derive the host's document (all of it, or all that one which has ``held`` lacks), apply it, write back what it
     reports. ``turns`` bounds how many hosts' documents are derived at a time: requests need the threads, too.
 
+    A host may have seen a later document. Of this database? Then somebody else told it. Of one that a backup has
+    replaced? Then it gets this one in place of what it has: what one host says counts for no other.
+
     :returns: its answer, what it holds now, and how many resources changed state. :raises Silent: there is no answer.
     :raises WholeNeeded: it does not have what it was thought to hold.
     """
+    try:
+        return await _apply_all(core, host_id, turns, held)
+    except OlderRevision as error:
+        if await core.in_thread(_number, core) >= error.held:
+            raise Silent(str(error)) from error
+        replaced = error.held
+    try:
+        return await _apply_all(core, host_id, turns, None, replaced)
+    except OlderRevision as error:
+        raise Silent(str(error)) from error
+
+
+async def _apply_all(
+    core: Core, host_id: str, turns: asyncio.Semaphore, held: Held | None, replaced: int | None = None
+) -> tuple[NetworkApplied, Held, int]:
+    """``replaced``: the revision, later than any of this database, that the host is to forget."""
     reachable(core, host_id)
     async with turns:
         snapshot, state, problems = await core.in_thread(_derive, core, host_id, held)
     try:
-        answer = await apply(core, host_id, state)
-    except WholeNeeded:
+        answer = await apply(core, host_id, structs.replace(state, replaces=replaced))
+    except (OlderRevision, WholeNeeded):
         raise
-    except OlderRevision as error:
-        await core.in_thread(_catch_up, core, host_id, error.held)
-        raise Silent(str(error)) from error
     except HostError as error:
         if error.transient:
             raise Silent(str(error)) from error
@@ -70,12 +87,15 @@ def nothing_new(revision: int) -> NetworkState:
 
 
 async def apply(core: Core, host_id: str, state: NetworkState) -> NetworkApplied:
-    """:raises Silent: no answer in time. :raises HostError: what the host says."""
+    """:raises Silent: no answer in time, or none to this document. :raises HostError: what the host says."""
     try:
         async with asyncio.timeout(APPLY_SECONDS):
-            return await core.hosts.network(host_id).apply(state)
+            answer = await core.hosts.network(host_id).apply(state)
     except TimeoutError:
         raise Silent(f"no answer within {APPLY_SECONDS:.0f} s") from None
+    if answer.revision != state.revision:
+        raise Silent(f"the answer is to revision {answer.revision}, not {state.revision}")
+    return answer
 
 
 def reachable(core: Core, host_id: str) -> None:
@@ -106,13 +126,9 @@ def _derive(core: Core, host_id: str, held: Held | None) -> tuple[Snapshot, Netw
     return (snapshot, *document(snapshot))
 
 
-def _catch_up(core: Core, host_id: str, held: int) -> None:
-    """The host has seen a later document. Of this database? Then somebody else told it. Of one that a backup has
-    replaced? Then revisions go on from what the host has, or it would refuse everything."""
-    with core.db.write() as tx:
-        if store.wanted(tx, host_id)[0] < held:
-            store.reach(tx, held)
-            changed(tx, hosts=[host_id])
+def _number(core: Core) -> int:
+    with core.db.read() as tx:
+        return store.number(tx)[0]
 
 
 def _report(core: Core, snapshot: Snapshot, answer: NetworkApplied, problems: dict[str, str]) -> int:

@@ -67,12 +67,6 @@ def count_up(tx: Tx) -> int:
     return number(tx)[0]
 
 
-def reach(tx: Tx, revision: int) -> None:
-    """A host has applied ``revision`` of this cloud already: count on from there."""
-    count_up(tx)
-    tx.execute(update(network_revision).where(network_revision.c.number < revision).values(number=revision))
-
-
 def note(tx: Tx, changes: Sequence[Mapping[str, Any]]) -> None:
     """Keep changes: rows of ``network_change``."""
     tx.execute(insert(network_change), list(changes))
