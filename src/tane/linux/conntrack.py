@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import ipaddress
 import re
 import struct
@@ -14,7 +15,7 @@ _NETLINK_NETFILTER = 12
 _GET = (1 << 8) | 1
 _DELETE = (1 << 8) | 2
 _NESTED = 0x8000
-_TUPLE_ORIG, _TUPLE_REPLY, _ID, _ZONE = 1, 2, 12, 18
+_TUPLE_ORIG, _TUPLE_REPLY, _MARK, _ID, _ZONE, _MARK_MASK = 1, 2, 8, 12, 18, 21
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _PROTO_NUM = 1
 
@@ -57,6 +58,19 @@ class Conntrack:
                 continue  # it ended by itself meanwhile
             deleted += 1
         return deleted
+
+    def marked(self) -> dict[int, int]:
+        """How many entries bear each mark. Raises OSError."""
+        found: collections.Counter[int] = collections.Counter()
+        for body in self._netlink.dump(_GET, b"\0\0\0\0"):
+            mark = attributes(body[4:]).get(_MARK)
+            found[int.from_bytes(mark, "big") if mark else 0] += 1
+        return dict(found)
+
+    def forget(self, mark: int) -> None:
+        """Delete all entries that bear a mark, in one request. Raises OSError."""
+        wanted = attribute(_MARK, mark.to_bytes(4, "big")) + attribute(_MARK_MASK, b"\xff\xff\xff\xff")
+        self._netlink.change(_DELETE, b"\0\0\0\0" + wanted)
 
     def close(self) -> None:
         self._netlink.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from tane.agent.network.plan import MetadataListener, NetworkSettings, Plan
 from tane.agent.network.planner import plan
 from tane.agent.network.report import Report
 from tane.agent.network.security import Family
+from tane.agent.network.tracked import LOOK_SECONDS
 from tane.linux import netns
 from tane.wire.asking import Door
 from tane.wire.documents import NetworkApplied, NetworkState, Port
@@ -53,6 +55,7 @@ class LinuxNetwork:
         # Threads keep the namespace they were started in; this one goes into others and always comes back.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="tane-network", initializer=enter_outer)
         self._worker.submit(os.getpid).result()
+        self._watch: asyncio.Task[None] | None = None
 
     @property
     def kernel_writes(self) -> int:
@@ -75,8 +78,33 @@ class LinuxNetwork:
             failed = {owner: as_reason(text) for owner, text in report.failed.items()}
             summary = as_reason(report.sentence(state.revision), 4000)
             applied = NetworkApplied(revision=state.revision, failed=failed, summary=summary)
+            if self._watch is None:
+                self._watch = asyncio.create_task(self._watch_connections())
         _log.info("network applied", revision=applied.revision, summary=applied.summary)
         return applied
+
+    async def relieve(self) -> None:
+        """Make room for everybody's new connections, where one project has most of those that are tracked."""
+        async with self._turn:
+            ports = self._kept.whole().ports
+            forgotten = await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.relieve, ports)
+        for project_id, count in forgotten.items():
+            _log.warning("the connections of a project are forgotten: it had too many", project=project_id, count=count)
+
+    async def _watch_connections(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.relieve()
+            except OSError as error:
+                _log.error("tracked connections cannot be counted", error=str(error))
+
+    async def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+            self._watch = None
 
     def _pass(self, state: NetworkState) -> tuple[Report, dict[Key, MetadataListener]]:
         family = self._engine.prepare()
@@ -118,12 +146,14 @@ class LinuxNetwork:
 
     async def teardown(self) -> None:
         """Remove everything this cloud ever made on the host. Raises HostError with what could not be removed."""
+        await self._stop_watching()
         async with self._turn:
             await self._metadata.stop()
             await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.teardown)
 
     async def close(self) -> None:
         """Let go of the kernel and leave everything as it is, for the next agent to find."""
+        await self._stop_watching()
         async with self._turn:
             await self._metadata.stop()
             await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.close)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
+from tane.agent.network import tracked
 from tane.agent.network.dnsmasq import Dnsmasq
 from tane.agent.network.guard import nothing, outside_table, tunnels_table
 from tane.agent.network.ledger import Ledger
@@ -23,6 +25,7 @@ from tane.linux.conntrack import Connection
 from tane.linux.files import remove_tree
 from tane.linux.nft import NftError
 from tane.linux.space import Space
+from tane.wire.documents import Port
 from tane.wire.errors import HostError
 
 _TCP = 6
@@ -43,13 +46,15 @@ _HOST_SYSCTLS = {
     # A guest's engine that is in other hands must not take the ports that volumes are exported at.
     "net.ipv4.ip_unprivileged_port_start": str(PORTS[1] + 1),
 }
-_FRAGMENT_SYSCTLS = {
+_SHARED_SYSCTLS = {
     # Fragments of all tenants' packets wait here for their rest, before any rule sees them: for a moment, and in more
     # room than many ports' allowances of them (bounds.py) can fill.
     "net.ipv4.ipfrag_high_thresh": str(256 << 20),
     "net.ipv4.ipfrag_time": "3",
     "net.netfilter.nf_conntrack_frag6_high_thresh": str(256 << 20),
     "net.netfilter.nf_conntrack_frag6_timeout": "3",
+    # A connection that is over takes a place of its project's share (tracked.py): two minutes are the kernel's choice.
+    "net.netfilter.nf_conntrack_tcp_timeout_time_wait": "20",
 }
 _BRIDGE_FILTER_SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": "1",
@@ -90,7 +95,7 @@ class Engine:
             _set_sysctls(host, _HOST_SYSCTLS)
             if self._family is None:
                 self._family = _probe(host)
-            _set_sysctls(host, _FRAGMENT_SYSCTLS, needed=False)
+            _set_sysctls(host, _SHARED_SYSCTLS, needed=False)
             if self._family == "inet":
                 _set_sysctls(host, _BRIDGE_FILTER_SYSCTLS)
         except FileNotFoundError as error:
@@ -119,6 +124,26 @@ class Engine:
         self._serve_dhcp(plan, report)
         self._remove_spaces(plan, report)
         return report
+
+    def relieve(self, ports: Iterable[Port]) -> dict[str, int]:
+        """Where half of the connections that the host can track are in use, forget those of each project that has more
+        than its share: what goes on of them begins anew. Returns how many, by project or port. Raises OSError."""
+        name = self._settings.host_namespace
+        if name not in self._spaces.names():
+            return {}
+        host, most = self._spaces.get(name), self._settings.connections
+        with netns.entered(host.descriptor):
+            count = int(sysctl.read("net.netfilter.nf_conntrack_count"))
+        if count * 2 <= most * tracked.SHARES:
+            return {}
+        owners = {number: port.project_id or port.id for port in ports for number in tracked.numbers(port)}
+        forgotten: dict[str, int] = {}
+        for number, had in host.conntrack.marked().items():
+            if number and had > most:
+                host.conntrack.forget(number)
+                owner = owners.get(number, f"{number:#x}")
+                forgotten[owner] = forgotten.get(owner, 0) + had
+        return forgotten
 
     def accepts(self, rules: str) -> bool:
         """Whether the kernel would take these rules in the host namespace; it keeps what it has."""

@@ -20,6 +20,7 @@ from typing import Literal
 from tane.agent.network.bounds import bound_rules
 from tane.agent.network.plan import PortFilter, bridge_name
 from tane.agent.network.spoofing import SERVER, bindings, marking_rules, spoof_rules
+from tane.agent.network.tracked import tracked_rules
 from tane.wire import grammar
 from tane.wire.documents import PROTOCOLS, Port, SecurityGroup, SecurityGroupRule
 
@@ -78,23 +79,24 @@ def plan_security(
     the networks' DHCP servers."""
     every = sorted(ports, key=lambda port: port.id)
     secured = [port for port in every if port.port_security_enabled]
-    marks = {port.id: number for number, port in enumerate(secured, start=1)}
+    marks = {port.id: number for number, port in enumerate(every, start=1)}
     if len(marks) >= SERVER:
         raise ValueError(f"one host cannot filter more than {SERVER - 1} ports")
     chains, failed = _group_chains(secured, groups)
     sets = _member_sets(chains, groups)
     digests = _group_digests(secured, groups)
     filters = {port.id: _port_filter(port, digests, zone_of[port.network_id]) for port in secured}
-    text = bound_rules(every) + "\n".join(
+    text = bound_rules(every) + tracked_rules(every, marks, family)
+    text += "\n".join(
         [
             f"table bridge {TABLE}",
             f"delete table bridge {TABLE}",
             f"table bridge {TABLE} {{",
             *spoof_rules(every, secured),
-            *marking_rules(secured, marks, servers),
+            *marking_rules(every, marks, servers),
             *(() if family == "bridge" else ("}", f"table inet {TABLE}", f"delete table inet {TABLE}")),
             *(() if family == "bridge" else (f"table inet {TABLE} {{",)),
-            *_filter_rules(secured, marks, zone_of, family),
+            *_filter_rules(every, marks, zone_of, family),
             *sets,
             *(line for lines in chains.values() for line in lines),
             "}",
@@ -107,9 +109,9 @@ def plan_security(
 # --------------------------------------------------------------------------------------------------------- groups
 
 
-def _filter_rules(
-    secured: list[Port], marks: Mapping[str, int], zone_of: Mapping[str, int], family: Family
-) -> list[str]:
+def _filter_rules(every: list[Port], marks: Mapping[str, int], zone_of: Mapping[str, int], family: Family) -> list[str]:
+    secured = [port for port in every if port.port_security_enabled]
+    unfiltered = [0, SERVER, *(marks[port.id] for port in every if not port.port_security_enabled)]
     bridge = "meta ibrname" if family == "bridge" else "iifname"
     listed = ", ".join(f'"{bridge_name(network_id)}" : {zone}' for network_id, zone in sorted(zone_of.items()))
     lines = [
@@ -126,7 +128,7 @@ def _filter_rules(
             *(["ether type arp accept"] if family == "bridge" else []),
             # A frame between ports that are not filtered here, such as a distributed router's, may be half of a
             # connection whose other half this host never sees: not its business.
-            f"meta mark & {mask:#010x} {{ 0, {SERVER << shift:#x} }} accept",
+            f"meta mark & {mask:#010x} {{ {', '.join(f'{number << shift:#x}' for number in unfiltered)} }} accept",
             "ct state established ct direction reply accept",
             "ct state related accept",
             "ct state invalid drop",

@@ -219,14 +219,14 @@ _IPV6 = (
 )
 
 
-def marking_rules(secured: list[Port], marks: Mapping[str, int], servers: Iterable[str]) -> list[str]:
+def marking_rules(ports: list[Port], marks: Mapping[str, int], servers: Iterable[str]) -> list[str]:
     """The chains that call those, and mark each frame with the port it comes from (upper half) and goes to (lower).
 
     ``servers``: the devices behind which the networks' DHCP servers are.
     """
     legs = sorted(servers)
-    arriving = [f'"{port.device}" : goto in_{marks[port.id]}' for port in secured]
-    leaving = [f'"{port.device}" : goto out_{marks[port.id]}' for port in secured]
+    arriving = [f'"{port.device}" : goto in_{marks[port.id]}' for port in ports]
+    leaving = [f'"{port.device}" : goto out_{marks[port.id]}' for port in ports]
     arriving += [f'"{leg}" : goto from_server' for leg in legs]
     leaving += [f'"{leg}" : goto to_server' for leg in legs]
     lines = []

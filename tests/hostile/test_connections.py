@@ -1,0 +1,154 @@
+"""A project that fills the host's table of connections fills its own share of it, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tane.agent.network import duty, tracked
+from tane.agent.network.plan import NetworkSettings, bridge_name
+from tane.linux import netns
+from tane.linux.conntrack import Conntrack
+from tane.wire.documents import NetworkState, Port
+from tests.host.network.network_lab import OPEN, Guest, Host, Net, on_host, run
+
+pytestmark = pytest.mark.root
+SHARE = 8
+MINE, THEIRS = "1" * 32, "2" * 32
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NetworkSettings:
+    monkeypatch.setattr(duty, "LOOK_SECONDS", 3600)
+    return NetworkSettings(state_dir=tmp_path / "network", cloud_id=uuid4().hex[:6], host_link=False, connections=SHARE)
+
+
+def listening(host: Host, guest: Guest) -> socket.socket:
+    opened = host.udp(guest, 4000)
+    opened.settimeout(0.2)
+    host.sockets.append(opened)
+    return opened
+
+
+def begun(host: Host, sender: Guest, receiver: socket.socket, address: str, ports: range) -> int:
+    """How many of these flows, one of each source port, come through."""
+    arrived = 0
+    for port in ports:
+        with host.udp(sender, port) as client:
+            client.sendto(b"x", (address, 4000))
+        try:
+            arrived += receiver.recvfrom(10)[1][1] == port
+        except TimeoutError:
+            continue
+    return arrived
+
+
+def tracked_of(host: Host, port: Port) -> tuple[int, int]:
+    """How many connections are tracked that the port's project begins, and that are begun to it from elsewhere."""
+    descriptor = netns.open_named(host.namespace)
+    table = Conntrack(descriptor)
+    try:
+        found = table.marked()
+    finally:
+        table.close()
+        os.close(descriptor)
+    begins, begun_to = tracked.numbers(port)
+    return found.get(begins, 0), found.get(begun_to, 0)
+
+
+def state(net: Net, *ports: Port) -> NetworkState:
+    return NetworkState(revision=1, networks=(net.document(),), ports=ports, security_groups=(OPEN,))
+
+
+@pytest.mark.parametrize("secured", [True, False], ids=["filtered", "unfiltered"])
+def test_who_has_most_of_the_table_begins_anew_and_nobody_else(settings: NetworkSettings, secured: bool) -> None:
+    async def body(host: Host) -> None:
+        net = Net(1001)
+        groups = ("open",) if secured else ()
+        mine = [
+            host.port(net, f"10.0.0.{n}", *groups, project_id=MINE, port_security_enabled=secured) for n in (11, 12)
+        ]
+        other, server = host.port(net, "10.0.0.13", "open", project_id=THEIRS), host.port(net, "10.0.0.14", "open")
+        every = (*mine, other, server)
+        one, two, theirs, there = (host.plug(port) for port in every)
+        await host.apply(state(net, *every))
+        receiver = listening(host, there)
+        for guest in (one, two, theirs):
+            assert guest.reaches("10.0.0.14")
+        assert begun(host, theirs, receiver, "10.0.0.14", range(8001, 8005)) == 4
+        assert begun(host, one, receiver, "10.0.0.14", range(5001, 5013)) == 12
+        await host.network.relieve()
+        assert tracked_of(host, mine[0])[0] >= 12, "half of the table is free: it may have more"
+        # A tenant may order this at any moment: who begins what is known all the same.
+        late = host.port(net, "10.0.0.15", "open", project_id=MINE)
+        host.plug(late)
+        await host.apply(state(net, late, *every))
+        assert begun(host, two, receiver, "10.0.0.14", range(6001, 6025)) == 24
+        assert tracked_of(host, mine[0])[0] >= 36, "of all of its ports"
+        before = tracked_of(host, other)
+        assert before[0] >= 4
+        await host.network.relieve()
+        assert tracked_of(host, mine[0]) == (0, 0) and tracked_of(host, other) == before
+        assert begun(host, one, receiver, "10.0.0.14", range(5001, 5003)) == 2, "what goes on begins anew"
+
+    on_host(settings, body)
+
+
+def test_what_is_begun_to_a_port_from_elsewhere_counts_apart(settings: NetworkSettings) -> None:
+    """A stranger's flood takes no place of what its victim begins."""
+
+    async def body(host: Host) -> None:
+        net = Net(1001)
+        mine, server = host.port(net, "10.0.0.11", "open", project_id=MINE), host.port(net, "10.0.0.14", "open")
+        outside = host.port(net, "10.0.0.99", "open")
+        one, there = host.plug(mine), host.plug(server)
+        await host.apply(state(net, mine, server))
+        # Its port is no port of this host: as what comes by a tunnel or from a router.
+        stranger = host.plug(outside)
+        run("ip", "-n", host.namespace, "link", "set", outside.device, "master", bridge_name(net.id), "up")
+        assert stranger.reaches("10.0.0.11") and one.reaches("10.0.0.14")
+        own, other = listening(host, one), listening(host, there)
+        assert begun(host, one, other, "10.0.0.14", range(6001, 6005)) == 4
+        assert begun(host, stranger, own, "10.0.0.11", range(5001, 5041)) == 40
+        begins, begun_to = tracked_of(host, mine)
+        assert begins >= 4 and begun_to >= 40
+        await host.network.relieve()
+        assert tracked_of(host, mine) == (begins, 0)
+
+    on_host(settings, body)
+
+
+def test_so_many_begin_in_a_second_that_no_table_is_full_before_it_is_looked_at(
+    settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = [
+        rule.replace(f"{tracked.PER_SECOND}/second burst {tracked.AT_ONCE}", "1/minute burst 5")
+        for rule in tracked._RULES
+    ]
+    monkeypatch.setattr(tracked, "_RULES", slow)
+
+    async def body(host: Host) -> None:
+        net = Net(1001)
+        mine, server = host.port(net, "10.0.0.11", "open", project_id=MINE), host.port(net, "10.0.0.14", "open")
+        other = host.port(net, "10.0.0.13", "open", project_id=THEIRS)
+        one, theirs, there = host.plug(mine), host.plug(other), host.plug(server)
+        await host.apply(state(net, mine, server, other))
+        receiver = listening(host, there)
+        assert theirs.reaches("10.0.0.14") and one.reaches("10.0.0.14")
+        assert 1 <= begun(host, one, receiver, "10.0.0.14", range(5001, 5011)) <= 6
+        late = host.port(net, "10.0.0.15", "open", project_id=MINE)
+        host.plug(late)
+        await host.apply(state(net, late, mine, server, other))
+        assert begun(host, one, receiver, "10.0.0.14", range(6001, 6003)) == 0, "a change of ports gives nothing back"
+        assert begun(host, theirs, receiver, "10.0.0.14", range(7001, 7003)) == 2
+        # One that is there is not held up, however many packets it has.
+        with host.udp(theirs, 7001) as client:
+            for _ in range(20):
+                client.sendto(b"x", ("10.0.0.14", 4000))
+        assert [receiver.recv(10) for _ in range(20)] == [b"x"] * 20
+
+    on_host(settings, body)
