@@ -96,7 +96,7 @@ class LinuxNetwork:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.relieve()
-            except OSError as error:
+            except (OSError, LookupError) as error:
                 _log.error("tracked connections cannot be counted", error=str(error))
 
     async def _stop_watching(self) -> None:

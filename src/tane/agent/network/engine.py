@@ -132,8 +132,12 @@ class Engine:
         if name not in self._spaces.names():
             return {}
         host, most = self._spaces.get(name), self._settings.connections
-        with netns.entered(host.descriptor):
-            count = int(sysctl.read("net.netfilter.nf_conntrack_count"))
+        try:
+            with netns.entered(host.descriptor):
+                count = int(sysctl.read("net.netfilter.nf_conntrack_count"))
+        except FileNotFoundError:
+            # Some kernels tell it in the machine's own namespace alone.
+            count = sum(host.conntrack.marked().values())
         if count * 2 <= most * tracked.SHARES:
             return {}
         owners = {number: port.project_id or port.id for port in ports for number in tracked.numbers(port)}

@@ -26,9 +26,6 @@ SHARES = 8
 _LIMIT = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 _USUAL = 262144
 _BEGUN_TO = 1 << 31
-_FIRST = "ct status and confirmed != confirmed"
-"""Only a connection's first packet is of none that the kernel has in its table."""
-
 # What was counted stays when the ports change, which any tenant may order: the table is brought up to date in place.
 _TABLE = """table {family} {table} {{
 map begins {{ type mark : mark; }}
@@ -38,9 +35,11 @@ chain forward {{ type filter hook forward priority -10; policy accept; }}
 }}
 """
 _RULES = (
-    f"{_FIRST} ct mark 0 ct mark set meta mark & 0xffff0000 map @begins",
-    f"{_FIRST} ct mark 0 ct mark set meta mark & 0x0000ffff map @is_begun_to",
-    f"{_FIRST} ct mark != 0 add @new {{ ct mark limit rate over {PER_SECOND}/second burst {AT_ONCE} packets }} drop",
+    # Only the first packet is of a connection that is not in the kernel's table yet.
+    "ct status and confirmed == confirmed accept",
+    "ct mark 0 ct mark set meta mark & 0xffff0000 map @begins",
+    "ct mark 0 ct mark set meta mark & 0x0000ffff map @is_begun_to",
+    f"ct mark != 0 add @new {{ ct mark limit rate over {PER_SECOND}/second burst {AT_ONCE} packets }} drop",
 )
 
 
