@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import time
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from tane.agent.network import duty, tracked
+from tane.agent.network import duty, relief, tracked
 from tane.agent.network.plan import NetworkSettings, bridge_name
 from tane.linux import netns
 from tane.linux.conntrack import Conntrack
-from tane.wire.documents import NetworkState, Port
+from tane.wire.documents import NetworkState, Port, SecurityGroup, SecurityGroupRule
 from tests.host.network.network_lab import OPEN, Guest, Host, Net, on_host, run
 
 pytestmark = pytest.mark.root
@@ -23,8 +26,11 @@ MINE, THEIRS = "1" * 32, "2" * 32
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NetworkSettings:
+    """Of a host whose table has 64 places, which is looked at when the test says so."""
+    real = relief._used
+    monkeypatch.setattr(relief, "_used", lambda descriptor: (real(descriptor)[0], SHARE * relief.SHARES))
     monkeypatch.setattr(duty, "LOOK_SECONDS", 3600)
-    return NetworkSettings(state_dir=tmp_path / "network", cloud_id=uuid4().hex[:6], host_link=False, connections=SHARE)
+    return NetworkSettings(state_dir=tmp_path / "network", cloud_id=uuid4().hex[:6], host_link=False)
 
 
 def listening(host: Host, guest: Guest) -> socket.socket:
@@ -58,6 +64,12 @@ def tracked_of(host: Host, port: Port) -> tuple[int, int]:
         os.close(descriptor)
     begins, begun_to = tracked.numbers(port)
     return found.get(begins, 0), found.get(begun_to, 0)
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly any connections may begin."""
+    bound = f"{tracked.PER_SECOND}/second burst {tracked.AT_ONCE}"
+    monkeypatch.setattr(tracked, "_RULES", [rule.replace(bound, "1/minute burst 5") for rule in tracked._RULES])
 
 
 def state(net: Net, *ports: Port) -> NetworkState:
@@ -125,11 +137,7 @@ def test_what_is_begun_to_a_port_from_elsewhere_counts_apart(settings: NetworkSe
 def test_so_many_begin_in_a_second_that_no_table_is_full_before_it_is_looked_at(
     settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = [
-        rule.replace(f"{tracked.PER_SECOND}/second burst {tracked.AT_ONCE}", "1/minute burst 5")
-        for rule in tracked._RULES
-    ]
-    monkeypatch.setattr(tracked, "_RULES", slow)
+    slowly(monkeypatch)
 
     async def body(host: Host) -> None:
         net = Net(1001)
@@ -150,5 +158,69 @@ def test_so_many_begin_in_a_second_that_no_table_is_full_before_it_is_looked_at(
             for _ in range(20):
                 client.sendto(b"x", ("10.0.0.14", 4000))
         assert [receiver.recv(10) for _ in range(20)] == [b"x"] * 20
+
+    on_host(settings, body)
+
+
+def test_what_only_passes_a_network_counts_too(settings: NetworkSettings) -> None:
+    """As what comes by a tunnel and goes to a router: neither end is a port of this host."""
+
+    async def body(host: Host) -> None:
+        net = Net(1001)
+        mine = host.port(net, "10.0.0.11", "open", project_id=MINE)
+        one = host.plug(mine)
+        await host.apply(state(net, mine))
+        ends = [host.plug(host.port(net, f"10.0.0.{last}", "open")) for last in (98, 99)]
+        for end in ends:
+            run("ip", "-n", host.namespace, "link", "set", end.port.device, "master", bridge_name(net.id), "up")
+        assert ends[0].reaches("10.0.0.99") and one.reaches("10.0.0.99")
+        receiver = listening(host, ends[1])
+        assert begun(host, one, receiver, "10.0.0.99", range(6001, 6005)) == 4
+        assert begun(host, ends[0], receiver, "10.0.0.99", range(5001, 5041)) == 40
+        before = tracked_of(host, mine)
+        forgotten = await host.network.relieve()
+        assert forgotten is not None and len(forgotten) == 1 and max(forgotten.values()) >= 40
+        assert tracked_of(host, mine) == before
+
+    on_host(settings, body)
+
+
+def test_what_the_groups_refuse_takes_nothing_of_what_may_begin(
+    settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood at a closed port stops nobody at the open ones."""
+    slowly(monkeypatch)
+    closed = SecurityGroup(id="closed", rules=(SecurityGroupRule(direction="egress"),))
+
+    async def body(host: Host) -> None:
+        net = Net(1001)
+        shut = host.port(net, "10.0.0.11", "closed", project_id=MINE)
+        open_ = host.port(net, "10.0.0.12", "open", project_id=MINE)
+        refusing, there = host.plug(shut), host.plug(open_)
+        await host.apply(msgspec.structs.replace(state(net, shut, open_), security_groups=(OPEN, closed)))
+        stranger = host.plug(host.port(net, "10.0.0.99", "open"))
+        run("ip", "-n", host.namespace, "link", "set", stranger.port.device, "master", bridge_name(net.id), "up")
+        assert stranger.reaches("10.0.0.12")
+        assert begun(host, stranger, listening(host, refusing), "10.0.0.11", range(5001, 5009)) == 0
+        assert begun(host, stranger, listening(host, there), "10.0.0.12", range(6001, 6003)) == 2
+
+    on_host(settings, body)
+
+
+def test_the_watch_outlives_what_goes_wrong(settings: NetworkSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+
+    def fails(namespace: str) -> None:
+        looks.append(namespace)
+        raise LookupError(namespace)
+
+    monkeypatch.setattr(duty, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(duty, "relieve", fails)
+
+    async def body(host: Host) -> None:
+        deadline = time.monotonic() + 10
+        while len(looks) < 3:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
 
     on_host(settings, body)

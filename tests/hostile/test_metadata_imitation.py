@@ -156,7 +156,7 @@ def test_no_port_sends_tagged_frames_not_even_an_unfiltered_one(settings: Networ
         scene.visitor = msgspec.structs.replace(scene.visitor, port_security_enabled=False)
         await host.apply(scene.state())
         visitor, victim = scene.guests["visitor"], scene.guests["victim"]
-        assert visitor.reaches("10.0.0.99")
+        assert visitor.reaches("10.0.0.99") and victim.reaches("10.0.0.99")
         with raw(victim) as ear, raw(visitor) as mouth:
             for number, tags in enumerate([*TAGS, ()]):
                 packet = frames.ipv4("10.0.0.11", "169.254.169.254", 17, frames.udp(1, 80, b"marker%03d" % number))
@@ -209,6 +209,37 @@ def test_a_guest_reads_its_own_through_anybodys_router_and_through_its_dhcp_serv
         others = (("10.0.0.99", 9697), ("10.0.0.2", 80), ("10.0.0.99", 80))
         for answer in await asyncio.gather(*(asyncio.to_thread(told, guest.namespace, "", one) for one in others)):
             assert answer == b"", "by its own address only"
+
+    on_host(settings, body)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("by", ["the DHCP server", "a router"])
+def test_nobody_is_told_what_is_anothers_by_answering_for_its_address(settings: NetworkSettings, by: str) -> None:
+    """The owner of a network has ports without filters on it, and may say by ARP whose an address is."""
+
+    async def body(host: Host) -> None:
+        scene = Scene(host, {})
+        scene.visitor = msgspec.structs.replace(scene.visitor, port_security_enabled=False)
+        await host.apply(scene.state())
+        visitor, victim = scene.guests["visitor"], scene.guests["victim"]
+        dhcp = scene.shared.document(dhcp=True).dhcp_port
+        assert dhcp is not None and visitor.reaches("10.0.0.2") and victim.reaches("10.0.0.2")
+        way = {"the DHCP server": ("10.0.0.2", dhcp.mac_address), "a router": ("10.0.0.99", "fa:16:3c:ff:00:01")}[by]
+        victim.ip("route", "replace", "169.254.169.254", "via", way[0])
+        mine = scene.visitor.mac_address
+        with raw(visitor) as mouth:
+            for operation in (1, 2):
+                said = frames.arp((mine, "10.0.0.11"), (way[1], way[0]), operation=operation)
+                for _ in range(3):
+                    mouth.send(frames.ethernet(mine, way[1], 0x0806, said))
+            answer = await asyncio.to_thread(told, victim.namespace, "10.0.0.11")
+            mouth.settimeout(0.3)
+            heard = b""
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    heard += mouth.recv(65536)
+        assert scene.victim.id.encode() in answer and scene.victim.id.encode() not in heard
 
     on_host(settings, body)
 

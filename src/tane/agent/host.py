@@ -13,7 +13,6 @@ from tane.agent.compute.drivers.fake import FakeCompute
 from tane.agent.compute.drivers.qemu.accelerator import accelerator
 from tane.agent.compute.leases import Leases
 from tane.agent.images import ImageCache
-from tane.agent.network import tracked
 from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.fake import FakeNetwork
 from tane.agent.network.plan import NetworkSettings
@@ -66,7 +65,6 @@ class HostSettings:
             tunnel_mtu=self._tunnel_mtu(),
             tunnel_port=self.tunnel_port,
             bridges=self.bridges,
-            connections=tracked.share(),
         )
 
     def _tunnel_mtu(self) -> int:

@@ -18,6 +18,7 @@ _NESTED = 0x8000
 _TUPLE_ORIG, _TUPLE_REPLY, _MARK, _ID, _ZONE, _MARK_MASK = 1, 2, 8, 12, 18, 21
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _PROTO_NUM = 1
+_HEADER = struct.Struct("=HH").unpack_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,7 @@ class Conntrack:
         """How many entries bear each mark. Raises OSError."""
         found: collections.Counter[int] = collections.Counter()
         for body in self._netlink.dump(_GET, b"\0\0\0\0"):
-            mark = attributes(body[4:]).get(_MARK)
-            found[int.from_bytes(mark, "big") if mark else 0] += 1
+            found[_mark(body)] += 1
         return dict(found)
 
     def forget(self, mark: int) -> None:
@@ -74,6 +74,17 @@ class Conntrack:
 
     def close(self) -> None:
         self._netlink.close()
+
+
+def _mark(body: bytes) -> int:
+    """Of an entry, of which there may be very many: nothing else of it is looked at."""
+    offset, end = 4, len(body)
+    while offset + 8 <= end:
+        length, kind = _HEADER(body, offset)
+        if kind & ~_NESTED == _MARK:
+            return int.from_bytes(body[offset + 4 : offset + 8], "big")
+        offset += max(4, (length + 3) & ~3)
+    return 0
 
 
 def _connection(body: bytes) -> Connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -18,9 +17,10 @@ from tane.agent.network.kept import Kept
 from tane.agent.network.metadata import Key, MetadataServers, open_socket
 from tane.agent.network.plan import MetadataListener, NetworkSettings, Plan
 from tane.agent.network.planner import plan
+from tane.agent.network.relief import LOOK_SECONDS, relieve
 from tane.agent.network.report import Report
 from tane.agent.network.security import Family
-from tane.agent.network.tracked import LOOK_SECONDS
+from tane.agent.network.tracked import numbers
 from tane.linux import netns
 from tane.wire.asking import Door
 from tane.wire.documents import NetworkApplied, NetworkState, Port
@@ -83,27 +83,35 @@ class LinuxNetwork:
         _log.info("network applied", revision=applied.revision, summary=applied.summary)
         return applied
 
-    async def relieve(self) -> None:
-        """Make room for everybody's new connections, where one project has most of those that are tracked."""
-        async with self._turn:
-            ports = self._kept.whole().ports
-            forgotten = await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.relieve, ports)
-        for project_id, count in forgotten.items():
-            _log.warning("the connections of a project are forgotten: it had too many", project=project_id, count=count)
+    async def relieve(self) -> dict[int, int] | None:
+        """Make room for everybody's new connections, where one has most of those that are tracked
+        (:func:`tane.agent.network.relief.relieve`). :raises OSError:"""
+        forgotten = await asyncio.to_thread(relieve, self.settings.host_namespace)
+        if forgotten:
+            numbered = {
+                number: port.project_id or port.id for port in self._kept.whole().ports for number in numbers(port)
+            }
+            for number, count in forgotten.items():
+                whose = numbered.get(number, f"a network (mark {number:#x})")
+                _log.warning("connections were forgotten: too many of one", project=whose, connections=count)
+        return forgotten
 
     async def _watch_connections(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                await self.relieve()
-            except (OSError, LookupError) as error:
-                _log.error("tracked connections cannot be counted", error=str(error))
+                forgotten = await self.relieve()
+            except Exception as error:
+                _log.error("tracked connections cannot be counted", error=f"{type(error).__name__}: {error}")
+                forgotten = {}
+            if forgotten == {}:
+                # Many have some each: a look at all of them would take long to find nobody again.
+                await asyncio.sleep(2 * LOOK_SECONDS)
 
     async def _stop_watching(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+            await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
 
     def _pass(self, state: NetworkState) -> tuple[Report, dict[Key, MetadataListener]]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from tane.agent.network import tracked
 from tane.agent.network.dnsmasq import Dnsmasq
 from tane.agent.network.guard import nothing, outside_table, tunnels_table
 from tane.agent.network.ledger import Ledger
@@ -25,7 +23,6 @@ from tane.linux.conntrack import Connection
 from tane.linux.files import remove_tree
 from tane.linux.nft import NftError
 from tane.linux.space import Space
-from tane.wire.documents import Port
 from tane.wire.errors import HostError
 
 _TCP = 6
@@ -124,30 +121,6 @@ class Engine:
         self._serve_dhcp(plan, report)
         self._remove_spaces(plan, report)
         return report
-
-    def relieve(self, ports: Iterable[Port]) -> dict[str, int]:
-        """Where half of the connections that the host can track are in use, forget those of each project that has more
-        than its share: what goes on of them begins anew. Returns how many, by project or port. Raises OSError."""
-        name = self._settings.host_namespace
-        if name not in self._spaces.names():
-            return {}
-        host, most = self._spaces.get(name), self._settings.connections
-        try:
-            with netns.entered(host.descriptor):
-                count = int(sysctl.read("net.netfilter.nf_conntrack_count"))
-        except FileNotFoundError:
-            # Some kernels tell it in the machine's own namespace alone.
-            count = sum(host.conntrack.marked().values())
-        if count * 2 <= most * tracked.SHARES:
-            return {}
-        owners = {number: port.project_id or port.id for port in ports for number in tracked.numbers(port)}
-        forgotten: dict[str, int] = {}
-        for number, had in host.conntrack.marked().items():
-            if number and had > most:
-                host.conntrack.forget(number)
-                owner = owners.get(number, f"{number:#x}")
-                forgotten[owner] = forgotten.get(owner, 0) + had
-        return forgotten
 
     def accepts(self, rules: str) -> bool:
         """Whether the kernel would take these rules in the host namespace; it keeps what it has."""

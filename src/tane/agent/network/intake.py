@@ -134,9 +134,6 @@ def external(document: ExternalNetwork) -> ExternalNetwork:
     return structs.replace(leg, cidr=str(cidr), gateway_ip=str(gateway))
 
 
-# ----------------------------------------------------------------------------------------------------------- ports
-
-
 def hosts(document: HostsNetwork, family: int, tell: Callable[[str], None]) -> HostsNetwork:
     """``family``: the IP version of this host's end of tunnels. One host that told nonsense of itself takes the way to
     the others from nobody."""
@@ -153,6 +150,9 @@ def hosts(document: HostsNetwork, family: int, tell: Callable[[str], None]) -> H
 
     peers = _kept(document.peers, peer, lambda _, why: tell(why))
     return HostsNetwork(address=str(address), prefixlen=document.prefixlen, peers=tuple(peers))
+
+
+# ----------------------------------------------------------------------------------------------------------- ports
 
 
 def port(document: Port) -> Port:

@@ -35,8 +35,6 @@ class NetworkSettings:
     tunnel_port: int = VXLAN_PORT
     bridges: Mapping[str, str] = field(default_factory=dict)
     """Physical network → the machine's bridge in it, in the agent's own namespace."""
-    connections: int = 32768
-    """A share of the connections that are tracked (:mod:`tane.agent.network.tracked`)."""
 
     def __post_init__(self) -> None:
         if not (self.cloud_id.isalnum() and self.cloud_id.isascii() and len(self.cloud_id) <= 6):

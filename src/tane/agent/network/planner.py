@@ -396,10 +396,14 @@ class _Planner:
         leg = Leg(space.name, leg_name("ns-", port.id), port.mac_address, tuple(addresses))
         members = self._members.get(network.id, ())
         server = plan_dhcp(network, port, members)
-        if six:
-            # Who asks is known by the MAC of its link-local address: it is not asked, as one could leave it unanswered.
-            for mac in dict.fromkeys(member.mac_address for member in members):
-                space.neighbours[Neighbour(leg.name, link_local(mac), mac)] = network.id
+        # Nobody is asked whose an address is: another could answer, and be told what is a server's own; or leave it
+        # unanswered, as of the link-local ones by which it is known who asks.
+        for member in members:
+            for fixed in member.fixed_ips:
+                if fixed.subnet_id in prefixes:
+                    space.neighbours[Neighbour(leg.name, fixed.ip_address, member.mac_address)] = network.id
+            if six:
+                space.neighbours[Neighbour(leg.name, link_local(member.mac_address), member.mac_address)] = network.id
         self._leg(network.id, port.id, network.id, leg, isolated=bool(network.physical_network))
         self._plan.namespaces[space.name] = space
         if server is not None:

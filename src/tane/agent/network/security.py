@@ -86,7 +86,7 @@ def plan_security(
     sets = _member_sets(chains, groups)
     digests = _group_digests(secured, groups)
     filters = {port.id: _port_filter(port, digests, zone_of[port.network_id]) for port in secured}
-    text = bound_rules(every) + tracked_rules(every, marks, family)
+    text = bound_rules(every) + tracked_rules(every, marks, {one: bridge_name(one) for one in zone_of}, family)
     text += "\n".join(
         [
             f"table bridge {TABLE}",
