@@ -16,6 +16,7 @@ from tane.config import ConfigError
 from tane.linux.files import write_private
 
 FILE = "ids.json"
+DATABASE = "tane.db"
 LOCKS = Path("/run/tane")
 LOOKS, LOOK_SECONDS = 10, 0.05
 
@@ -47,8 +48,13 @@ def read(folder: Path) -> Ids | None:
 
 
 def of(folder: Path) -> Ids:
-    """The ids of the cloud in a state folder, drawn at the first call."""
+    """The ids of the cloud in a state folder, drawn at the first call.
+
+    :raises ConfigError: they are gone, and its database is not: by others it would not know its own guests.
+    """
     found = read(folder)
+    if found is None and (folder / DATABASE).exists():
+        raise ConfigError(f"{folder / FILE} is gone: bring it back from a backup of this cloud (it is in its archive)")
     if found is None:
         found = Ids(secrets.token_hex(3), str(uuid.uuid4()))
         write_private(folder / FILE, msgspec.json.encode(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tane.app import SERVICES
+from tane.config import ConfigError
 from tane.web.context import Context
 from tane.web.policy import Policy
 from tests.api.compute_support import Project, V, project
@@ -114,3 +115,19 @@ def test_what_is_made_for_a_server_is_made_by_the_rules_of_those_who_make_it(
     booted = {**own["server"], "imageRef": "", "block_device_mapping_v2": [{**disk, "boot_index": 0}]}
     assert "volume:create" in garden.user.post(f"{V}/servers", {"server": booted}, 403).text
     garden.user.post(f"{V}/servers", own, 202)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('"create_network": "role:member and ("', "create_network: .* cannot be read as a check"),
+        ('"create_network": "role:member role:admin"', "create_network: .* cannot be read as a check"),
+        ('"identity:create_domain": "rule:nosuchrule"', "identity:create_domain asks rule:nosuchrule"),
+    ],
+)
+def test_a_mistake_in_a_check_is_told_at_the_start(cloud: ApiCloud, text: str, why: str) -> None:
+    """It would let nobody pass, and nobody know why."""
+    file = cloud.core.config.state_dir / "policy.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=why):
+        Policy([rule for service in cloud.core.services for rule in service.rules], file)
