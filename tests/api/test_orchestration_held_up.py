@@ -169,3 +169,12 @@ def test_routers_and_groups_that_others_use_are_there_for_who_goes_back(cloud: A
     after = update(cloud, mia, made, hot(both))
     assert after["stack_status"] == "UPDATE_COMPLETE", after["stack_status_reason"]
     assert {name: one["physical_resource_id"] for name, one in resources(mia, made).items()} == before
+
+
+def test_what_an_update_could_not_delete_is_not_told_to_be_made_again(cloud: ApiCloud, mia: Caller) -> None:
+    made = used(cloud, mia)
+    after = update(cloud, mia, made, hot({"word": res("OS::Heat::None")}))
+    assert after["stack_status"] == "UPDATE_FAILED"
+    found = mia.get(path(mia, made, "/drift")).json()["drift"]["resources"]
+    told = {one["resource_name"]: (one["mend"] or {}).get("action") for one in found}
+    assert "sub" in told and told["sub"] in (None, "", "none")

@@ -30,6 +30,11 @@ def make(path: Path, form: str, *options: str) -> Path:
     return path
 
 
+def raw(path: Path, content: bytes = b"x", size: int = SIZE) -> Path:
+    path.write_bytes(content * size)
+    return path
+
+
 def descriptor(path: Path, extent: str, *, kind: str = "monolithicFlat", parent: str = "ffffffff") -> Path:
     head = f'# Disk DescriptorFile\nversion=1\nCID=1\nparentCID={parent}\ncreateType="{kind}"\n'
     path.write_text(f'{head}{extent}\nddb.adapterType = "ide"\n')
@@ -164,7 +169,7 @@ def test_an_empty_image_is_no_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("what", ["info", "convert", "resize"])
+@pytest.mark.parametrize("what", ["info", "convert", "resize", "overwrite"])
 def test_a_disk_that_an_engine_has_written_names_no_data_elsewhere(tmp_path: Path, what: str) -> None:
     """Whoever has got out of a guest writes what he likes into its header."""
     disk = make(tmp_path / "disk", "qcow2", "-o", f"data_file={tmp_path}/data,data_file_raw=off")
@@ -176,8 +181,26 @@ def test_a_disk_that_an_engine_has_written_names_no_data_elsewhere(tmp_path: Pat
             asyncio.run(qemu_img.info(written))
         elif what == "convert":
             asyncio.run(qemu_img.convert(written, tmp_path / "copy"))
-        else:
+        elif what == "resize":
             asyncio.run(qemu_img.resize(written, 2 * SIZE))
+        else:
+            asyncio.run(qemu_img.overwrite(qemu_img.Disk(raw(tmp_path / "raw"), "raw"), written))
+
+
+@pytest.mark.guest
+def test_a_disk_that_is_written_over_is_alone(tmp_path: Path) -> None:
+    """Whatever it says that it stands on."""
+    secret = raw(tmp_path / "secret", b"s")
+    disk = make(tmp_path / "disk", "qcow2", "-b", str(secret), "-F", "raw")
+    owner = confine.identity("guest")
+    confine.give(disk, owner, 0o640)
+    asyncio.run(
+        qemu_img.overwrite(
+            qemu_img.Disk(raw(tmp_path / "raw", size=SIZE // 2), "raw"), qemu_img.Disk(disk, "qcow2", owner)
+        )
+    )
+    asyncio.run(qemu_img.convert(qemu_img.Disk(disk, "qcow2", owner), tmp_path / "copy", target_format="raw"))
+    assert (tmp_path / "copy").read_bytes() == b"x" * (SIZE // 2) + bytes(SIZE // 2)
 
 
 @pytest.mark.guest

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import functools
+import ipaddress
 import secrets
 import socket
 import ssl
@@ -396,18 +397,22 @@ def register(tx: Tx, host_id: str, facts: HostFacts) -> Row[Any]:
 
 
 def _ranges(facts: HostFacts) -> list[Range]:
-    """Those that a machine can have, together as large as one of ``LEAST_PREFIX``, the smallest first: a host that says
-    the whole Internet is on it, in one piece or in many, vetoes nobody's."""
+    """Those that a machine can have. Of the Internet's addresses no more than ``LEAST_PREFIX`` leaves, whatever number
+    of ranges says so, the smallest first: a host that says all of it is its own vetoes nobody's."""
     found = []
     for taken in facts.ranges:
         with contextlib.suppress(ValueError):
             found.append((grammar.network(taken.cidr), taken))
-    room = {4: 1 << (32 - LEAST_PREFIX), 6: 1 << (128 - LEAST_PREFIX)}
-    kept = []
+    kept, public = [], {4: set[Any](), 6: set[Any]()}
     for network, taken in sorted(found, key=lambda one: one[0].num_addresses):
-        room[network.version] -= network.num_addresses
-        if room[network.version] >= 0:
-            kept.append(taken)
+        if network.prefixlen < LEAST_PREFIX:
+            continue
+        if network.is_global:
+            together = list(ipaddress.collapse_addresses({*public[network.version], network}))
+            if sum(one.num_addresses for one in together) > 1 << (network.max_prefixlen - LEAST_PREFIX):
+                continue
+            public[network.version] = {*together}
+        kept.append(taken)
     return kept
 
 

@@ -77,6 +77,11 @@ class _Call:
             options["backing"] = None
         return f"json:{json.dumps(options)}"
 
+    def onto(self, disk: Disk) -> str:
+        """The same of a qcow2 file of the worker's to write over (``--target-image-opts``)."""
+        self._refuse_others(disk.path)
+        return f"driver=qcow2,backing=,file.driver=file,file.filename={self._handed.name(disk.path)}"
+
     @staticmethod
     def _refuse_others(path: Path) -> None:
         """:raises ImageError: an engine has written into its disk that the data are elsewhere."""
@@ -218,7 +223,7 @@ async def overwrite(source: Disk, target: Disk) -> None:
     stay, and what it has beyond the source's end."""
     with Handed() as handed:
         call = _Call(handed, target.owner)
-        await call.run("convert", "-q", "-n", "-O", "qcow2", call.read(source), call.write(target.path))
+        await call.run("convert", "-q", "-n", "--target-image-opts", call.read(source), call.onto(target))
 
 
 async def convert(

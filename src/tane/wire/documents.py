@@ -326,8 +326,8 @@ class VolumeConnection(Document):
 
 
 class PoolCapacity(Document):
-    total_gb: float
-    free_gb: float
+    total_gb: Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+    free_gb: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
     driver: Word
 
 

@@ -16,6 +16,8 @@ class HostError(Exception):
 class OlderRevision(HostError):
     """The document is older than one that the host has seen: of revision ``held``."""
 
+    held: int | None = None
+
     def __init__(self, revision: int, held: int) -> None:
         super().__init__(f"revision {revision} is older than {held}, which this host has", transient=True)
         self.held = held

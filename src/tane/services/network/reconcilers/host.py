@@ -51,7 +51,7 @@ async def apply_all(
     try:
         return await _apply_all(core, host_id, turns, held)
     except OlderRevision as error:
-        if await core.in_thread(_number, core) >= error.held:
+        if error.held is None or await core.in_thread(_number, core) >= error.held:
             raise Silent(str(error)) from error
         replaced = error.held
     try:

@@ -120,7 +120,8 @@ def _look(walk: _Walk, seen: Seen) -> None:
     else:
         hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
         _ask(hand.comparing(walk.found), seen, kind)
-    if deciding.is_bad(row) and not (row.action == "DELETE" and row.physical_id is None):
+    deleted = row.action == "DELETE" and (row.physical_id is None or row.name not in seen.plan.resources)
+    if deciding.is_bad(row) and not deleted:
         hand = Hand(walk.core, walk.tx, walk.ctx, seen.stack, row, seen.plan, row.properties)
         well = deciding.seems_well(hand)
         seen.mend = "update" if well else "replace" if row.physical_id is not None else "create"

@@ -536,6 +536,7 @@ def expire(tx: Tx, core: Core, stack_id: str) -> None:
     word = stack.action.capitalize()
     for row in resources.light(tx, stack_id):
         if row.working:
-            resources.change(tx, row.id, reason=OVERDUE)
+            if row.status == IN_PROGRESS or row.physical_id is None:
+                resources.change(tx, row.id, reason=OVERDUE)
             jobs.cancel(tx, job_of(row.id))
     conclude(tx, core, stack, FAILED, f"{word} timed out")
