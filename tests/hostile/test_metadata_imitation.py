@@ -419,6 +419,49 @@ def test_many_addresses_are_no_more_connections(owners: tuple[str, str, str]) ->
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("when", ["while it waits for its turn", "before it asks"])
+def test_what_a_port_has_asked_is_not_done_as_who_has_its_address_next(when: str) -> None:
+    """Requests may be many on their way when the address goes to another project's port."""
+
+    async def main() -> None:
+        done: list[tuple[str, str]] = []
+        go_on = asyncio.Event()
+
+        async def source(port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+            if path == "/wait":
+                await go_on.wait()
+            done.append((port_id, path))
+            return 200, "text/plain", port_id.encode()
+
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = MetadataServer(source, {"127.0.0.1": "first"}, {})
+        await server.start(listening)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listening.getsockname()[1])
+        password = b"POST /openstack/latest/password HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+        first = b"GET /wait HTTP/1.1\r\n\r\n" if when == "while it waits for its turn" else b"GET / HTTP/1.1\r\n\r\n"
+        writer.write(first)
+        if when == "while it waits for its turn":
+            writer.write(password)
+            await asyncio.sleep(0)
+        else:
+            await reader.readuntil(b"first")
+        server.tell({"127.0.0.1": "second"}, {})
+        go_on.set()
+        with contextlib.suppress(ConnectionError):
+            writer.write(password)
+            await reader.read()
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", listening.getsockname()[1])
+        writer.write(b"GET /own HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert b"second" in await reader.read()
+        writer.close()
+        await server.stop()
+        assert [one for one in done if one[0] == "second"] == [("second", "/own")]
+        assert not [path for _, path in done if path.endswith("password")]
+
+    asyncio.run(main())
+
+
 def test_an_address_of_two_ports_is_nobodys() -> None:
     """Which of them asks cannot be told."""
     from tane.agent.network.planner import plan

@@ -79,16 +79,17 @@ def open_socket(listener: MetadataListener) -> socket.socket:
 
 
 class _Connection:
-    """``waits``: for the guest, which has not sent a whole request or not taken its answer."""
+    """Of the port that ``asks``: it had the address ``peer`` when the connection came. ``waits``: for the guest, which
+    has not sent a whole request or not taken its answer."""
 
-    def __init__(self, asks: str, project: str, transport: asyncio.WriteTransport) -> None:
-        self.asks, self.project, self.transport = asks, project, transport
+    def __init__(self, peer: str, asks: str, project: str, transport: asyncio.WriteTransport) -> None:
+        self.peer, self.asks, self.project, self.transport = peer, asks, project, transport
         self.waits = True
 
 
 class MetadataServer:
     """Serves one socket. ``ports`` (source address → port id) and ``projects`` (port id → project) may be replaced at
-    any time; a port without a project is one for itself."""
+    any time (:meth:`tell`); a port without a project is one for itself."""
 
     def __init__(
         self, source: MetadataSource, ports: dict[str, str], projects: dict[str, str], pace: Pace | None = None
@@ -108,6 +109,17 @@ class MetadataServer:
     async def start(self, listening: socket.socket) -> None:
         self._server = await asyncio.start_server(self._connected, sock=listening, limit=MAX_HEADER_BYTES)
 
+    def tell(self, ports: dict[str, str], projects: dict[str, str]) -> None:
+        """Whose the addresses are from now on: connections of whoever had one before end. What he has asked by them
+        and is not answered yet would be done as the new owner."""
+        self.ports, self.projects = ports, projects
+        for connection in list(self._open):
+            if not self._is_of_its_port(connection):
+                connection.transport.abort()
+
+    def _is_of_its_port(self, connection: _Connection) -> bool:
+        return self.ports.get(connection.peer, "") == connection.asks
+
     async def stop(self) -> None:
         """Close the socket and every connection, so that nothing of ours holds the namespace."""
         if self._server is not None:
@@ -120,7 +132,7 @@ class MetadataServer:
         # The other side may be gone already.
         peer = (writer.get_extra_info("peername") or ("",))[0].partition("%")[0]
         asks = self.ports.get(peer, "")
-        connection = _Connection(asks, self.projects.get(asks, asks), writer.transport)
+        connection = _Connection(peer, asks, self.projects.get(asks, asks), writer.transport)
         if not self._has_room(connection):
             writer.transport.abort()
             return
@@ -130,7 +142,7 @@ class MetadataServer:
             task.add_done_callback(self._busy.discard)
         self._opened(connection)
         try:
-            while await self._exchange(peer, connection, reader, writer):
+            while await self._exchange(connection, reader, writer):
                 pass
         except (ConnectionError, TimeoutError):
             _log.debug("metadata connection ended", peer=peer)
@@ -187,9 +199,10 @@ class MetadataServer:
             self._turns.pop(connection.asks, None)
 
     async def _exchange(
-        self, peer: str, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Answer one request; returns whether the connection stays open."""
+        """Answer one request; returns whether the connection stays open. Raises ConnectionError when its port has not
+        its address any more."""
         keep = False
         method = ""
         try:
@@ -201,7 +214,9 @@ class MetadataServer:
             connection.waits = False
             async with self._turns[connection.asks]:
                 await asyncio.sleep(self._pace.count(connection.project))
-                status, kind, body = await self._answer(peer, path, {**headers, ":method": method})
+                if not self._is_of_its_port(connection):
+                    raise ConnectionAbortedError("the address is another port's by now")
+                status, kind, body = await self._answer(connection.asks, path, {**headers, ":method": method})
         except _BadRequest as error:
             status, kind, body, keep = error.status, "text/plain", f"{error}\n".encode(), False
         head = (
@@ -214,9 +229,8 @@ class MetadataServer:
             await writer.drain()
         return keep
 
-    async def _answer(self, peer: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        port_id = self.ports.get(peer)
-        if port_id is None:
+    async def _answer(self, port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        if not port_id:
             return 404, "text/plain", b"No port has this address.\n"
         try:
             return await self._source(port_id, path, headers)
@@ -306,7 +320,7 @@ class MetadataServers:
             await self._servers.pop(gone).stop()
         for key, listener in wanted.items():
             if key in self._servers:
-                self._servers[key].ports, self._servers[key].projects = listener.ports, listener.projects
+                self._servers[key].tell(listener.ports, listener.projects)
                 continue
             server = MetadataServer(self._source, listener.ports, listener.projects, self._pace)
             try:

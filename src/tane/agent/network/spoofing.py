@@ -9,8 +9,8 @@ hides what it is a fragment of (RFC 7112). Reports of multicast listeners are or
 over: our bridges do not snoop, so nobody else needs them.
 
 Every port, filtered or not, sends untagged frames, asks for metadata from its own fixed address only, and every frame
-to a DHCP server is a request for the port's own MAC, by DHCPv6 from the link-local address of that, and not one of too
-many: others could be declined or released in their owner's name.
+to a DHCP server is a request for the port's own MAC, by DHCPv6 from the link-local address of that and none that gives
+an address back, and not one of too many: others could be declined or released in their owner's name.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ SERVER = 0xFFFF
 _TARGET = "@th,64,128"
 _REQUEST = "@th,64,24 0x010106 @th,256,32 0"
 _CLIENT = "@th,288,48"
-_RELAYED = "@th,64,8 { 12, 13 }"
-"""DHCPv6 messages of relays (RFC 8415, section 7.3), which may name any client."""
+_OTHERS = "@th,64,8 { 8, 9, 12, 13 }"
+"""DHCPv6 messages (RFC 8415, section 7.3) of relays, which may name any client, and those that give an address back:
+whose it is follows from a DUID there, which is no secret, and our addresses need not be given back."""
 
 _EAGER = "add @eager { iifname limit rate over 20/second burst 100 packets } goto refuse"
 
@@ -243,7 +244,7 @@ def marking_rules(ports: list[Port], marks: Mapping[str, int], servers: Iterable
         "}",
         "chain dhcp6 {",
         _EAGER,
-        f"{_RELAYED} goto refuse",
+        f"{_OTHERS} goto refuse",
         "udp sport 546 iifname . ether saddr . ip6 saddr @clients6 return",
         "goto refuse",
         "}",
