@@ -19,11 +19,13 @@ from tane.hosts import store as host_store
 from tane.jobs import enqueue
 from tane.jobs.tables import job
 from tane.server import external_cidr
+from tane.services.compute.checks import of_no_server
 from tane.services.compute.held import HOLDS as COMPUTE_HOLDS
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
 from tane.services.identity import interface as identity
+from tane.services.image.checks import without_data
 from tane.services.network import checks as network_checks
-from tests.api.compute_support import project
+from tests.api.compute_support import make_image, project
 from tests.support import HOST_ID, ApiCloud
 
 
@@ -208,3 +210,26 @@ def test_late_jobs_and_hosts_that_owe_are_told(new_core: Callable[[], Core]) -> 
         "Job 1 (compute.delete_server of server:1) is past its deadline, at attempt 0.",
         "Host h1 is away and owes steps of operations that went on without it.",
     ]
+
+
+def test_guests_that_are_newer_than_the_database_are_told(cloud: ApiCloud, tmp_path: Path) -> None:
+    garden = project(cloud)
+    known, lost = garden.server(), "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
+    (tmp_path / "guests" / known).mkdir(parents=True)
+    with cloud.core.db.read() as tx:
+        assert list(of_no_server(tx, tmp_path / "guests")) == []
+        (tmp_path / "guests" / lost).mkdir()
+        [found] = of_no_server(tx, tmp_path / "guests")
+    assert lost in found.what and known not in found.what and found.level == "warning"
+
+
+def test_images_whose_data_are_gone_are_told(cloud: ApiCloud) -> None:
+    folder = cloud.core.config.state_dir / "images"
+    image_id = make_image(cloud.admin)
+    with cloud.core.db.read() as tx:
+        assert list(without_data(tx, folder)) == []
+        for file in folder.iterdir():
+            if file.is_file():
+                file.unlink()
+        [found] = without_data(tx, folder)
+    assert image_id in found.what and found.level == "problem"

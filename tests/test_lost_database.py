@@ -29,7 +29,7 @@ def test_what_belongs_to_a_database_that_is_gone_is_not_swept_away(tmp_path: Pat
 
 def test_a_first_start_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     for left in KEPT:
-        (tmp_path / left).mkdir(parents=True)
+        (tmp_path / left / "incoming").mkdir(parents=True)
     make_core(Config(state_dir=tmp_path)).close()
 
 

@@ -102,7 +102,7 @@ def _refuse_loss(database: Database, folder: Path) -> None:
         if revision(tx) is not None:
             return
     for name in KEPT:
-        if next((folder / name).glob("*"), None) is not None:
+        if any(found.is_file() for found in (folder / name).rglob("*")):
             raise OtherSchema(
                 f"the database is empty, but {folder / name} holds what belongs to one: bring a backup back with "
                 "`tane restore --replace`, or start the cloud in another state folder"

@@ -44,6 +44,15 @@ def _objects(config: Config, tx: Tx) -> Iterator[Finding]:
             yield from checks.copies(tx, objects)
 
 
+def _beside(config: Config, tx: Tx) -> Iterator[Finding]:
+    """What lies on this machine beside the database, and should be what that knows of."""
+    from tane.services.compute.checks import of_no_server
+    from tane.services.image.checks import without_data
+
+    yield from of_no_server(tx, config.state_dir / "host" / "guests")
+    yield from without_data(tx, config.state_dir / "images")
+
+
 def _metrics(config: Config) -> Iterator[Finding]:
     """So do those of metrics."""
     from tane.services.metric import checks
@@ -79,6 +88,7 @@ def _examine(files: State) -> Iterator[Finding]:
                         return
                     for cloud_check in CLOUD_CHECKS:
                         yield from cloud_check(tx)
+                    yield from _beside(config, tx)
                     yield from _objects(config, tx)
                 yield from _metrics(config)
         finally:

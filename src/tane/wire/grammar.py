@@ -66,8 +66,8 @@ def checked(document: _Document) -> _Document:
 
 
 def as_reason(text: str, most: int = 500) -> str:
-    """A text on one line of at most ``most`` characters."""
-    line = _CONTROL.sub(" ", text).strip()
+    """A text on one line of at most ``most`` characters, without halves of such."""
+    line = _CONTROL.sub(" ", text.encode(errors="replace").decode()).strip()
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

@@ -146,6 +146,18 @@ def test_a_refusal_is_told_with_its_reason(folder: GuestFolder) -> None:
     assert not isinstance(caught.value, NotSupported)
 
 
+@pytest.mark.parametrize("said", ["\ud800x", "a\0b", "\x1b[31mred", "two\nlines"])
+def test_a_reason_of_a_guest_is_made_a_text(folder: GuestFolder, said: str) -> None:
+    """It is shown to whoever asked, and written to a log and a database."""
+
+    def refuse(request: dict[str, Any]) -> bytes:
+        return well(request, {"error": {"desc": said}})
+
+    with pytest.raises(HostError) as caught:
+        spoken(folder, refuse, lambda: inside.set_password(folder, "nobody", "secret"))
+    assert str(caught.value).encode().isascii() and str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize(
     "answer",
     [b"", b"\xff", b"\xff[]\n", b"\xff" + b"[" * 60000 + b"\n", b"\xffnull\n", b"x" * 200_000, b"\xff\xfe\n"],

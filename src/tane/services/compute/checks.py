@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import func, select
 
 from tane.db import Tx
 from tane.finding import Finding
+from tane.services.compute.store import servers
 from tane.services.compute.tables import server
+
+MOST_NAMED = 5
 
 
 def in_error(tx: Tx) -> Iterator[Finding]:
@@ -20,6 +24,21 @@ def in_error(tx: Tx) -> Iterator[Finding]:
             f"{count} server(s) are in error.",
             "Their fault field says why.",
             "openstack server list --all-projects --status ERROR, then show",
+        )
+
+
+def of_no_server(tx: Tx, folder: Path) -> Iterator[Finding]:
+    """Guests in a folder of this machine that no row of the database ever was: newer than the backup it came from."""
+    here = sorted(guest.name for guest in folder.glob("*") if guest.is_dir())
+    known = servers.known(tx, here)
+    lost = [guest_id for guest_id in here if guest_id not in known]
+    if lost:
+        named = ", ".join(lost[:MOST_NAMED]) + (f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else "")
+        yield Finding(
+            "warning",
+            f"{len(lost)} guest(s) on this machine are of no server that the database knows: {named}.",
+            "They were made after the backup that it came from: nobody sees them, and they run on until ./tane down.",
+            f"save what is of use from {folder}, then ./tane down, and remove their folders there",
         )
 
 

@@ -19,6 +19,7 @@ import structlog
 from tane.agent.compute.drivers.qemu.record import GuestFolder
 from tane.linux import confine, sockets
 from tane.wire.errors import HostError, NotSupported
+from tane.wire.grammar import as_reason
 
 log = structlog.get_logger()
 
@@ -125,7 +126,7 @@ async def _ask(
         raise NotSupported(f"the guest's agent cannot be spoken to: {error}") from error
     if "return" not in answer:
         told = answer.get("error")
-        reason = str(told.get("desc", ""))[:200] if isinstance(told, dict) else "no reason given"
+        reason = as_reason(str(told.get("desc", "")), 200) if isinstance(told, dict) else "no reason given"
         raise HostError(f"the guest's agent refused: {reason}")
     return answer["return"]
 
