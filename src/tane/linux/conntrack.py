@@ -6,7 +6,7 @@ import collections
 import ipaddress
 import re
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from tane.linux.rawnetlink import RawNetlink, attribute, attributes, text_address
@@ -18,16 +18,20 @@ _NESTED = 0x8000
 _TUPLE_ORIG, _TUPLE_REPLY, _MARK, _ID, _ZONE, _MARK_MASK = 1, 2, 8, 12, 18, 21
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _PROTO_NUM = 1
+_SOURCE, _TARGET, _SOURCE_6, _TARGET_6 = 1, 2, 3, 4
 _HEADER = struct.Struct("=HH").unpack_from
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One entry: its zone, IP protocol number, and every address of both directions."""
+    """One entry: its zone, IP protocol number, and every address of both directions. ``source``: where it is begun,
+    ``shown``: what the other end takes for that, the same unless it is translated."""
 
     zone: int
     protocol: int
     addresses: frozenset[str]
+    source: str
+    shown: str
     key: bytes
     """The kernel's own identification of the entry, sent back to delete it."""
 
@@ -51,14 +55,21 @@ class Conntrack:
             return 0
         about = re.compile(b"|".join(map(re.escape, marks)), re.DOTALL).search
         found = [body for body in self._netlink.dump(_GET, b"\0\0\0\0") if about(body)]
-        deleted = 0
-        for connection in filter(wanted, map(_connection, found)):
-            try:
-                self._netlink.change(_DELETE, connection.key)
-            except FileNotFoundError:
-                continue  # it ended by itself meanwhile
-            deleted += 1
-        return deleted
+        return sum(self._delete(one) for one in filter(wanted, map(_connection, found)))
+
+    def forget_sources(self, kept: Collection[str]) -> int:
+        """Delete the entries whose source is translated to an address that is none of ``kept``; returns how many went.
+        Raises OSError."""
+        stale = [one for one in self.connections() if one.shown != one.source and one.shown not in kept]
+        return sum(self._delete(one) for one in stale)
+
+    def _delete(self, connection: Connection) -> bool:
+        """False when it ended by itself meanwhile."""
+        try:
+            self._netlink.change(_DELETE, connection.key)
+        except FileNotFoundError:
+            return False
+        return True
 
     def marked(self) -> dict[int, int]:
         """How many entries bear each mark. Raises OSError."""
@@ -90,12 +101,16 @@ def _mark(body: bytes) -> int:
 def _connection(body: bytes) -> Connection:
     parts = attributes(body[4:])
     protocol = 0
-    addresses: set[str] = set()
+    ends: list[dict[int, str]] = []
     for direction in (_TUPLE_ORIG, _TUPLE_REPLY):
         inner = attributes(parts.get(direction, b""))
-        addresses |= {text_address(raw) for raw in attributes(inner.get(_TUPLE_IP, b"")).values()}
+        ends.append({kind: text_address(raw) for kind, raw in attributes(inner.get(_TUPLE_IP, b"")).items()})
         protocol = attributes(inner.get(_TUPLE_PROTO, b"")).get(_PROTO_NUM, bytes([protocol]))[0]
     key = body[:4] + attribute(_TUPLE_ORIG | _NESTED, parts[_TUPLE_ORIG])
     key += b"".join(attribute(kind, parts[kind]) for kind in (_ZONE, _ID) if kind in parts)
     zone = struct.unpack(">H", parts[_ZONE])[0] if _ZONE in parts else 0
-    return Connection(zone=zone, protocol=protocol, addresses=frozenset(addresses), key=key)
+    begun, answered = ends
+    source = begun.get(_SOURCE, begun.get(_SOURCE_6, ""))
+    shown = answered.get(_TARGET, answered.get(_TARGET_6, ""))
+    addresses = frozenset((*begun.values(), *answered.values()))
+    return Connection(zone=zone, protocol=protocol, addresses=addresses, source=source, shown=shown, key=key)

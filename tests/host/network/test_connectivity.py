@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import msgspec
 import pytest
 from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, new_id, on_host, pings, run
 
 from tane.agent.network.plan import NetworkSettings
+from tane.linux import netns
 from tane.wire.documents import FloatingIp, HostRoute, NetworkState, Router
 
 pytestmark = pytest.mark.root
@@ -141,5 +144,49 @@ def test_extra_routes_of_a_router_are_followed(settings: NetworkSettings) -> Non
         assert eventually(lambda: pings(namespace, "10.99.0.1"))
         await host.apply(msgspec.structs.replace(state, routers=(msgspec.structs.replace(router, routes=()),)))
         assert not pings(namespace, "10.99.0.1")
+
+    on_host(settings, body)
+
+
+@pytest.mark.parametrize("agent", ["goes on", "begins anew"])
+def test_nobody_sends_from_an_address_that_his_router_has_no_more(settings: NetworkSettings, agent: str) -> None:
+    """It may be another's by now; also where the agent did not see it go."""
+
+    async def body(host: Host) -> None:
+        net, external = Net(1001), External()
+        port = host.port(net, "10.0.0.11", "open")
+        guest = host.plug(port, gateway="10.0.0.1")
+        router = Router(id=new_id(), interfaces=(net.leg(),), gateway=external.gateway(10))
+        state = NetworkState(
+            revision=1,
+            networks=(net.document(), external.document()),
+            ports=(port,),
+            routers=(router,),
+            security_groups=(OPEN,),
+            external=(external.leg(),),
+        )
+        await host.apply(state)
+        assert guest.reaches(EXTERNAL_GATEWAY)
+        with netns.entered(host.outside):
+            ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        host.sockets.append(ear)
+        ear.bind((settings.outside_leg(external.id), 0x0800))
+        ear.settimeout(3)
+        flow = host.udp(guest, 5000)
+        host.sockets.append(flow)
+
+        def seen() -> str:
+            flow.sendto(b"marker", (EXTERNAL_GATEWAY, 4000))
+            while b"marker" not in (frame := ear.recv(2048)):
+                pass
+            return socket.inet_ntoa(frame[26:30])
+
+        assert seen() == "203.0.113.10"
+        if agent == "begins anew":
+            host.network._engine._sources.clear()
+        moved = msgspec.structs.replace(router, gateway=external.gateway(20))
+        await host.apply(msgspec.structs.replace(state, routers=(moved,)))
+        assert eventually(lambda: pings(guest.namespace, EXTERNAL_GATEWAY))
+        assert seen() == "203.0.113.20"
 
     on_host(settings, body)

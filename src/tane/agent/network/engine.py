@@ -72,6 +72,7 @@ class Engine:
         self._family: Family | None = None
         self._filters: dict[str, PortFilter] | None = None
         self._floating: dict[str, dict[str, str]] = {}
+        self._sources: dict[str, set[str]] = {}
         self.refused: str | None = None
         """Why the kernel refused the last plan's packet filter."""
         # True until it is known that an earlier process left none.
@@ -155,6 +156,7 @@ class Engine:
         self.close()
         self._filters = None
         self._floating.clear()
+        self._sources.clear()
         if report.failed:
             raise HostError("not everything could be removed: " + "; ".join(report.failed.values()), transient=True)
         for left in ("dhcp", "namespaces"):
@@ -172,14 +174,14 @@ class Engine:
             with report.blaming(wanted.owner):
                 space, fresh = self._spaces.ensure(name)
                 if fresh:
-                    self._floating.pop(name, None)
+                    self._forget_space(name)
                     report.done.append(f"opened {name}")
                 _set_sysctls(space, wanted.sysctls)
 
     def _remove_spaces(self, plan: Plan, report: Report) -> None:
         for name in self._spaces.names() - plan.namespaces.keys() - {self._settings.host_namespace}:
             with report.blaming(name):
-                self._floating.pop(name, None)
+                self._forget_space(name)
                 self._spaces.remove(name)
                 report.done.append(f"removed {name}")
 
@@ -220,6 +222,7 @@ class Engine:
         """The rules of the other namespaces, and an end to connections translated as it was before; returns those
         whose rules the kernel refuses."""
         refused = set()
+        legs = _legs(plan)
         for name, wanted in plan.namespaces.items():
             refused.add(name)
             with report.blaming(wanted.owner):
@@ -228,6 +231,8 @@ class Engine:
                     report.done.append(f"replaced the rules of {name}")
                 refused.discard(name)
                 self._forget_translated(space, wanted)
+                if wanted.routed:
+                    self._forget_sources(space, wanted, [leg for _, leg in legs[name]])
         return refused
 
     def _forget_translated(self, space: Space, wanted: Namespace) -> None:
@@ -241,6 +246,19 @@ class Engine:
             if known:
                 space.conntrack.delete(known, stale)
             self._floating[name] = new
+
+    def _forget_sources(self, space: Space, wanted: Namespace, legs: list[Leg]) -> None:
+        """An end to connections that leave with an address which the router has no more: it may be another's by now.
+        Also with those of before this process, of which nothing is known."""
+        own = {address.partition("/")[0] for leg in legs for address in leg.addresses}
+        kept = {*wanted.floating, *wanted.sources, *own}
+        if self._sources.get(wanted.name) != kept:
+            space.conntrack.forget_sources(kept)
+            self._sources[wanted.name] = kept
+
+    def _forget_space(self, name: str) -> None:
+        self._floating.pop(name, None)
+        self._sources.pop(name, None)
 
     def _guard_outside(self, plan: Plan, report: Report) -> set[str]:
         """What the machine refuses from the external networks, and by tunnels from who is no host; like

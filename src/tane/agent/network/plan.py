@@ -131,6 +131,8 @@ class Namespace:
     rules: str = ""
     floating: dict[str, str] = field(default_factory=dict)
     """Floating address → fixed address, as ``rules`` translate them."""
+    sources: frozenset[str] = frozenset()
+    """Addresses that ``rules`` translate sources to beside those."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,6 +287,7 @@ class _Planner:
             sysctls=dict(ROUTER_SYSCTLS),
             rules=nat_rules(router, floating) + router_rules(behind, translates=translates, outside=outside),
             floating=floating,
+            sources=frozenset([router.gateway.ip_address] if router.gateway is not None else []),
             routed=True,
         )
         for route in router.routes:
