@@ -117,9 +117,9 @@ def test_a_backup_goes_through_nothing_that_others_laid_in_its_way(tmp_path: Pat
     """Its folder may be one that everybody writes to."""
     state = tmp_path / "state"
     state.mkdir()
+    ids.of(state)
     make_core(Config(state_dir=state, bcrypt_rounds=4)).close()
     (state / "admin-password").write_text("secret")
-    ids.of(state)
     (tmp_path / "victim").write_text("untouched")
     for name in (".b.tar.part", "b.tar.part"):
         (tmp_path / name).symlink_to(tmp_path / "victim")
