@@ -131,3 +131,11 @@ def test_a_mistake_in_a_check_is_told_at_the_start(cloud: ApiCloud, text: str, w
     file.write_text(text)
     with pytest.raises(ConfigError, match=why):
         Policy([rule for service in cloud.core.services for rule in service.rules], file)
+
+
+def test_what_a_file_says_of_other_services_rules_is_no_mistake(cloud: ApiCloud) -> None:
+    """One file may serve several clouds."""
+    file = cloud.core.config.state_dir / "policy.yaml"
+    file.write_text('"other:rule": "rule:of_the_other"')
+    policy = Policy([rule for service in cloud.core.services for rule in service.rules], file)
+    assert policy.unknown == ["other:rule"]

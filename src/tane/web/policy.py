@@ -78,10 +78,10 @@ class Policy:
         checks = {rule.name: rule.check for rule in self.rules.values()}
         overrides = _overrides(override)
         checks.update(overrides)
-        _refuse_mistakes(override, overrides, checks)
         used = {name for check in overrides.values() for name in _NAMED.findall(check)}
         self.unknown = sorted({*overrides} - {*self.rules} - used)
         """Names in the site's file that are no rules of this cloud: what it says of them has no effect."""
+        _refuse_mistakes(override, {name: overrides[name] for name in {*overrides} - {*self.unknown}}, checks)
         self._has_own_admin = IS_ADMIN in overrides
         self._checks = oslo.Rules({name: _parsed(check) for name, check in checks.items()})
         self._enforcer = _Enforcer(self._checks)

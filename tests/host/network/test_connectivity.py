@@ -10,9 +10,21 @@ from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually,
 
 from tane.agent.network.plan import NetworkSettings
 from tane.linux import netns
-from tane.wire.documents import FloatingIp, HostRoute, NetworkState, Router
+from tane.wire.documents import FloatingIp, HostRoute, NetworkState, Port, Router
 
 pytestmark = pytest.mark.root
+
+
+def behind(router: Router, net: Net, external: External, port: Port) -> NetworkState:
+    """A port in a network whose router leads outside."""
+    return NetworkState(
+        revision=1,
+        networks=(net.document(), external.document()),
+        ports=(port,),
+        routers=(router,),
+        security_groups=(OPEN,),
+        external=(external.leg(),),
+    )
 
 
 def test_guests_of_one_network_reach_each_other(settings: NetworkSettings) -> None:
@@ -131,14 +143,7 @@ def test_extra_routes_of_a_router_are_followed(settings: NetworkSettings) -> Non
         guest.ip("addr", "add", "10.99.0.1/24", "dev", "lo")
         route = HostRoute(destination="10.99.0.0/24", nexthop="10.0.0.11")
         router = Router(id=new_id(), interfaces=(net.leg(),), gateway=external.gateway(), routes=(route,))
-        state = NetworkState(
-            revision=1,
-            networks=(net.document(), external.document()),
-            ports=(port,),
-            routers=(router,),
-            security_groups=(OPEN,),
-            external=(external.leg(),),
-        )
+        state = behind(router, net, external, port)
         await host.apply(state)
         namespace = f"qrouter-{router.id}"
         assert eventually(lambda: pings(namespace, "10.99.0.1"))
@@ -157,14 +162,7 @@ def test_nobody_sends_from_an_address_that_his_router_has_no_more(settings: Netw
         port = host.port(net, "10.0.0.11", "open")
         guest = host.plug(port, gateway="10.0.0.1")
         router = Router(id=new_id(), interfaces=(net.leg(),), gateway=external.gateway(10))
-        state = NetworkState(
-            revision=1,
-            networks=(net.document(), external.document()),
-            ports=(port,),
-            routers=(router,),
-            security_groups=(OPEN,),
-            external=(external.leg(),),
-        )
+        state = behind(router, net, external, port)
         await host.apply(state)
         assert guest.reaches(EXTERNAL_GATEWAY)
         with netns.entered(host.outside):

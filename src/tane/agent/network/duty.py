@@ -102,6 +102,7 @@ class LinuxNetwork:
             try:
                 forgotten = await self.relieve()
             except Exception as error:
+                # Whatever it is, nobody would begin to look again.
                 _log.error("tracked connections cannot be counted", error=f"{type(error).__name__}: {error}")
                 forgotten = {}
             if forgotten == {}:
