@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def test_a_daemon_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> No
     while not ready.exists():
         os.sched_yield()
     process.stop(pidfile, timeout_seconds=0.05)
+    assert not process.alive(pidfile)
+
+
+def test_a_daemon_runs_as_long_as_one_of_its_threads(tmp_path: Path) -> None:
+    outlived = "import ctypes, threading, time\n"
+    outlived += "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+    outlived += "ctypes.PyDLL(None).pthread_exit(None)"
+    pidfile = start(tmp_path, sys.executable, "-c", outlived)
+    pid = process.read_pid(pidfile)
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        os.sched_yield()
+    assert process.alive(pidfile)
+    process.stop(pidfile)
     assert not process.alive(pidfile)
 
 

@@ -89,7 +89,9 @@ def read_pid(pidfile: Path) -> int | None:
     except (OSError, ValueError):
         return None
     state, *fields = stat[stat.rindex(")") + 2 :].split()
-    return int(pid) if state not in "ZX" and fields[18] == started else None
+    # Of a process that was killed the first thread may be gone before the others, which hold its ports and files.
+    runs = state not in "ZX" or int(fields[16]) > 1
+    return int(pid) if runs and fields[18] == started else None
 
 
 def alive(pidfile: Path) -> bool:
