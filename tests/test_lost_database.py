@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tane import ids
-from tane.app import KEPT, make_core
+from tane.app import make_core
 from tane.config import Config, ConfigError
 from tane.db.migrate import OtherSchema
+from tane.schema import KEPT
 
 
 @pytest.mark.parametrize("left", KEPT)

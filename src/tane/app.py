@@ -9,17 +9,16 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import falcon.asgi
 import structlog
 
+from tane import schema
 from tane.clock import Clock, SystemClock
 from tane.config import Config
 from tane.core import OWN_THREADS, Core
 from tane.db import Database
-from tane.db.migrate import OtherSchema, migrate, revision
 from tane.hosts import Hosts
 from tane.jobs import forever, upkeep
 from tane.jobs.reconcile import reconcile_forever
@@ -70,9 +69,6 @@ SERVICES: tuple[Service, ...] = (
     DASHBOARD,
 )
 
-KEPT = ("images", "objects", "host/guests", "host/volumes")
-"""Folders of what belongs to rows of the database."""
-
 
 def make_core(
     config: Config, *, clock: Clock | None = None, hosts: Hosts | None = None, services: Sequence[Service] = SERVICES
@@ -83,30 +79,13 @@ def make_core(
     """
     clock = clock or SystemClock()
     database = Database(config.database, clock=clock, readers=config.handler_threads + OWN_THREADS)
-    _refuse_loss(database, config.state_dir)
-    migrate(database)
+    schema.bring_up(database, config.state_dir)
     override = config.state_dir / "policy.yaml"
     policy = Policy([rule for service in services for rule in service.rules], override if override.exists() else None)
     if policy.unknown:
         log.warning("policy.yaml names rules that this cloud does not have", rules=policy.unknown)
     threads = ThreadPoolExecutor(config.handler_threads, thread_name_prefix="tane")
     return Core(config, database, hosts or Hosts(), policy, clock, services, threads)
-
-
-def _refuse_loss(database: Database, folder: Path) -> None:
-    """A cloud that began anew beside what an earlier one has left would sweep all of it away as nobody's.
-
-    :raises OtherSchema: the database is empty, and there are images, guests, volumes or objects.
-    """
-    with database.read() as tx:
-        if revision(tx) is not None:
-            return
-    for name in KEPT:
-        if any(found.is_file() for found in (folder / name).rglob("*")):
-            raise OtherSchema(
-                f"the database is empty, but {folder / name} holds what belongs to one: bring a backup back with "
-                "`tane restore --replace`, or start the cloud in another state folder"
-            )
 
 
 class Cloud:

@@ -1,5 +1,5 @@
-"""The two processes that stay: the cloud's, and the agent's of a host that has joined. They load no parser of commands,
-which would take memory for as long as they run."""
+"""The two processes that stay: the cloud's, and the agent's of a host that has joined. They load neither a parser of
+commands nor what changes a database's schema, which would take memory for as long as they run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 import errno
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from tane import ids
 from tane.agent.rights import choose
 from tane.cli import userns
 from tane.cli.common import State, refuse_beside_its_copy
-from tane.config import WILDCARDS, ConfigError
+from tane.config import WILDCARDS, Config, ConfigError
 from tane.linux import process
 from tane.linux.programs import complete_path
 from tane.wire.errors import HostError
 
 CLOUD = ("-m", "tane.cli.processes", "cloud")
 AGENT = ("-m", "tane.cli.processes", "agent")
+SCHEMA = ("-m", "tane.cli.processes", "schema")
 """Arguments of Python."""
 
 
@@ -45,7 +47,6 @@ def cloud(files: State, port: int | None, mode: str | None, fd: int | None) -> N
 
     from tane.db import DatabaseUnavailable
     from tane.db.migrate import OtherSchema
-    from tane.server import run
     from tane.web import tls
 
     files.prepare()
@@ -70,11 +71,48 @@ def cloud(files: State, port: int | None, mode: str | None, fd: int | None) -> N
         listeners.append(listen(config.host, config.port))
     process.give_memory_back()
     try:
+        bringing_up = _bring_up_beside(files, config)
+        # Takes as long as a new cloud's tables do.
+        from tane.server import run
+
+        if bringing_up is not None:
+            bringing_up.wait()
         uvloop.run(run(files.folder, config, choice, files.admin_password(), listeners))
     except DatabaseUnavailable as error:
         sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")
     except OtherSchema as error:
         sys.exit(f"tane: {error}")
+
+
+def _bring_up_beside(files: State, config: Config) -> subprocess.Popen[bytes] | None:
+    """Begin to change the database's schema in a process of its own, when there is anything to change. What that cannot
+    do is tried again, and told, by the cloud itself.
+
+    :raises DatabaseUnavailable:
+    """
+    from tane.db import Database
+    from tane.db.migrate import stands
+
+    database = Database(config.database, readers=1)
+    try:
+        if stands(database):
+            return None
+    finally:
+        database.close()
+    command = [sys.executable, *SCHEMA, "--state", str(files.folder)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def bring_up(files: State) -> None:
+    """Give the cloud's database this release's schema."""
+    from tane import schema
+    from tane.db import Database
+
+    database = Database(files.config().database, readers=1)
+    try:
+        schema.bring_up(database, files.folder)
+    finally:
+        database.close()
 
 
 def agent(files: State, mode: str | None) -> None:
@@ -101,8 +139,10 @@ def main() -> None:
     # Before anything is written: every file of a cloud is its owner's alone.
     os.umask(0o077)
     complete_path()
+    # With it structlog could draw errors, which no log here does, for 3 MB.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     parser = argparse.ArgumentParser()
-    parser.add_argument("which", choices=("cloud", "agent"))
+    parser.add_argument("which", choices=("cloud", "schema", "agent"))
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--mode")
     parser.add_argument("--fd", type=int)
@@ -110,6 +150,8 @@ def main() -> None:
     try:
         if given.which == "cloud":
             cloud(State.of(given.state), None, given.mode, given.fd)
+        elif given.which == "schema":
+            bring_up(State.of(given.state))
         else:
             agent(State.of(given.state), given.mode)
     except ConfigError as error:

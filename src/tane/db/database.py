@@ -116,6 +116,15 @@ class Tx:
         """All rows whose columns are ``key``, in no order."""
         return list(self.execute(*prepared.selecting(table, key)).all())
 
+    def among(self, table: Table, column: str, values: Sequence[Any]) -> list[Row[Any]]:
+        """All rows whose ``column`` is one of ``values`` (some hundreds at a time), in no order."""
+        return list(self.execute(*prepared.among(table, column, values)).all())
+
+    def add(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows that all have the same columns."""
+        if rows:
+            self.execute(prepared.adding(table), rows)
+
     def insert(self, table: Table, /, **values: Any) -> CursorResult[Any]:
         """Add a row."""
         return self.execute(*prepared.inserting(table, values))

@@ -23,6 +23,12 @@ class OtherSchema(Exception):
     """The database is of another release that this one cannot upgrade; the message may be shown."""
 
 
+def stands(database: Database) -> bool:
+    """Whether the database has this release's schema."""
+    with database.read() as tx:
+        return revision(tx) == HEAD
+
+
 def migrate(database: Database) -> bool:
     """Make the tables in an empty database, or upgrade those of an older release, in one transaction.
 
@@ -31,9 +37,8 @@ def migrate(database: Database) -> bool:
 
     Alembic is loaded only when there is work, which keeps an ordinary start short.
     """
-    with database.read() as tx:
-        if revision(tx) == HEAD:
-            return False
+    if stands(database):
+        return False
     from alembic import command
 
     with database.write() as tx:

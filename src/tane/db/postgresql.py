@@ -46,6 +46,11 @@ $tane$ BEGIN
   INSERT INTO pg_temp.tane_told VALUES (kind, id, data::text)
     ON CONFLICT ON CONSTRAINT tane_told_pkey DO UPDATE SET data = excluded.data WHERE tane_told.data <> excluded.data;
   RETURN FOUND OR action <> 'update';
+END $tane$;
+CREATE OR REPLACE FUNCTION tane_is_untold(of_kind text, of_id text) RETURNS boolean LANGUAGE plpgsql AS
+$tane$ BEGIN
+  IF to_regclass('pg_temp.tane_told') IS NULL THEN RETURN true; END IF;
+  RETURN NOT EXISTS (SELECT FROM pg_temp.tane_told WHERE kind = of_kind AND id = of_id);
 END $tane$
 """
 TOLD = "CREATE TEMP TABLE tane_told (kind text, id text, data text, PRIMARY KEY (kind, id)) ON COMMIT DELETE ROWS"

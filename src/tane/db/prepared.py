@@ -1,11 +1,11 @@
-"""Statements about single rows that are built once: what a row is found by and what it gets are parameters of theirs.
+"""Statements that are built once: what rows are found by and what they get are parameters of theirs.
 
 To build a statement anew, and to find what it was compiled to, costs several times what the database needs for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -34,6 +34,16 @@ def selecting(table: Table, key: Mapping[str, Any]) -> tuple[Executable, Paramet
     if not _is_plain(key):
         return select(table).where(*_equal(table, key)), None
     return _select(table, tuple(key)), _named(key)
+
+
+def among(table: Table, column: str, values: Sequence[Any]) -> tuple[Executable, Parameters]:
+    """The rows whose ``column`` is one of ``values``."""
+    return _among(table, column), {_FOUND_BY + column: values}
+
+
+def adding(table: Table) -> Executable:
+    """Rows that all have the same columns, which are executed with it."""
+    return _insert(table)
 
 
 def _is_plain(key: Mapping[str, Any]) -> bool:
@@ -66,6 +76,12 @@ def _update(table: Table, names: tuple[str, ...]) -> Executable:
 @cache
 def _select(table: Table, names: tuple[str, ...]) -> Executable:
     return select(table).where(*_bound(table, names))
+
+
+@cache
+def _among(table: Table, column: str) -> Executable:
+    found_by = bindparam(_FOUND_BY + column, type_=table.c[column].type, expanding=True)
+    return select(table).where(table.c[column].in_(found_by))
 
 
 def _bound(table: Table, names: tuple[str, ...]) -> list[Any]:

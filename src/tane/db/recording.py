@@ -4,9 +4,10 @@ Triggers do it, so that no statement can change a resource and forget to tell. S
 writer's connection: the file itself holds no program. PostgreSQL's stand in the database and follow the declarations at
 the start of a release.
 
-Both give the triggers three functions: ``tane_at()``, the moment of the transaction; ``tane_asker('user')`` and
+Both give the triggers four functions: ``tane_at()``, the moment of the transaction; ``tane_asker('user')`` and
 ``('request')``, who asks; ``tane_is_news(type, id, action, data)``, whether an event tells more than the last one of
-the same transaction and resource, since what changes several rows is one event.
+the same transaction and resource, since what changes several rows is one event; ``tane_is_untold(type, id)``, whether
+there is none yet.
 """
 
 from __future__ import annotations
@@ -127,9 +128,14 @@ def _of_source(source: Source, words: Words) -> Iterator[Trigger]:
 def _of_part(part: Part, words: Words) -> Iterator[Trigger]:
     whole = part.whole
     changed = _changed(part.table, _UNIMPORTANT, words)
+    key = _key(part)
     for after, row, when in (("INSERT", "NEW", ""), ("UPDATE", "NEW", changed), ("DELETE", "OLD", "")):
         if after != "UPDATE" or when:
-            named = f"w.{_quoted(_key(part))} = {row}.{_quoted(part.column)}"
+            column = f"{row}.{_quoted(part.column)}"
+            if whole.id == (key,) and isinstance(whole.table.c[key].type, String):
+                # A part changes nothing that its whole shows: what has been told of that is all there is to tell.
+                when = f"{f'({when}) AND ' if when else ''}tane_is_untold('{whole.type}', {column})"
+            named = f"w.{_quoted(key)} = {column}"
             yield Trigger(part.table.name, after, when, _told(whole, "'update'", "w", words, named))
 
 

@@ -67,6 +67,7 @@ class SQLite:
         connection.create_function("tane_at", 0, self._at)
         connection.create_function("tane_asker", 1, asker)
         connection.create_function("tane_is_news", 4, self._is_news)
+        connection.create_function("tane_is_untold", 2, self._is_untold)
         for statement in self._triggers:
             connection.execute(statement)
 
@@ -78,6 +79,9 @@ class SQLite:
         told = self._told.get((kind, resource_id))
         self._told[kind, resource_id] = data
         return action != "update" or data != told
+
+    def _is_untold(self, kind: str, resource_id: Any) -> bool:
+        return (kind, resource_id) not in self._told
 
     def _at(self) -> str:
         if self._now is None:

@@ -8,9 +8,9 @@ from sqlalchemy.engine import Row
 
 from tane.db import Tx
 from tane.services.event.store import events
-from tane.services.event.store.events import newest, oldest
+from tane.services.event.store.events import newest, next_of, oldest
 
-__all__ = ["after", "newest", "oldest"]
+__all__ = ["after", "newest", "next_of", "oldest"]
 
 
 def after(tx: Tx, cursor: int, limit: int) -> list[Row[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -62,6 +62,14 @@ def _reach(tx: Tx, cursor: int, seen: ColumnElement[bool]) -> int:
     window = select(event.c.id).where(seen, event.c.id > cursor).order_by(event.c.id)
     last = tx.scalar(window.limit(1).offset(LOOKED_AT - 1))
     return NEVER if last is None else int(last)
+
+
+def next_of(tx: Tx, cursor: int, looked_at: int, types: Collection[str]) -> Found:
+    """Among the next ``looked_at`` events after ``cursor`` those of these types ("compute.server"), oldest first."""
+    last = tx.scalar(select(event.c.id).where(event.c.id > cursor).order_by(event.c.id).limit(1).offset(looked_at - 1))
+    reached = int(last) if last is not None else max(newest(tx), cursor)
+    window = (event.c.id > cursor, event.c.id <= reached)
+    return Found(tx.all(select(event).where(*window, event.c.type.in_(types)).order_by(event.c.id)), reached)
 
 
 def newest(tx: Tx) -> int:

@@ -20,9 +20,11 @@ LONGEST = 255
 def check_dns_name(name: str, field: str = "dns_name") -> str:
     """A host's or a domain's name of RFC 1123, relative or not, in lower case; it reaches the configuration of DHCP
     servers. :raises BadRequest: it is none."""
+    if not name:
+        return ""
     labels = name.removesuffix(".").split(".")
     numbered = len(labels) > 1 and labels[-1].isdecimal()
-    if name and (len(name) > LONGEST or numbered or "_" in name or not all(map(grammar.is_label, labels))):
+    if len(name) > LONGEST or numbered or "_" in name or not all(map(grammar.is_label, labels)):
         raise _invalid(field, f"'{name}' not a valid PQDN or FQDN.")
     return name.lower()
 
@@ -32,9 +34,9 @@ def is_others_name(tx: Tx, holder: Row[Any], project_id: str, name: str) -> bool
 
     Only where projects share a network is there anybody else.
     """
-    label = host_label(name)
     alone = holder.project_id == project_id and not holder.shared and not holder.external
-    if not label or alone:
+    label = "" if alone else host_label(name)
+    if not label:
         return False
     return _is_reserved(label) or dns_names.has_another(tx, holder.id, project_id, label)
 
@@ -93,5 +95,5 @@ def _invalid(field: str, reason: str) -> BadRequest:
 
 def host_label(name: str) -> str:
     """What DHCP tells a guest of its name: the first label, or nothing when that is no host name."""
-    label = name.split(".")[0]
-    return label if grammar.is_label(label) else ""
+    label = name.partition(".")[0]
+    return label if label and grammar.is_label(label) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, select, update
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -34,14 +34,13 @@ def among(tx: Tx, table: Table, column: str, values: Iterable[str]) -> list[Row[
     """Rows whose ``column`` is one of ``values``, however many they are."""
     wanted, found = list(dict.fromkeys(values)), []
     for start in range(0, len(wanted), MANY):
-        found += tx.all(select(table).where(table.c[column].in_(wanted[start : start + MANY])))
+        found += tx.among(table, column, wanted[start : start + MANY])
     return found
 
 
 def add(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same columns."""
-    if rows:
-        tx.execute(insert(table), list(rows))
+    tx.add(table, rows)
 
 
 def change(tx: Tx, table: Table, row_id: str, values: Mapping[str, Any]) -> None:

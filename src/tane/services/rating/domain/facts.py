@@ -21,6 +21,8 @@ from tane.services.rating.domain.kinds import BY_EVENT, BY_SERVICE, FLAVOR, NAME
 from tane.services.rating.store import facts as store
 
 FACTS, AT_ONCE = "facts", 500
+TOLD_OF = (*BY_EVENT, *NAMED)
+"""Types of the events that change what is used, or its name."""
 SHORT = 60
 """Seconds: what lasted less is kept together with its like of the same hour."""
 Like = tuple[Any, ...]
@@ -165,16 +167,16 @@ def follow(core: Core) -> int:
         with core.db.read() as tx:
             here = store.position(tx, FACTS)
             assert here is not None
-            rows = events.after(tx, here.position, AT_ONCE)
+            rows, reached = events.next_of(tx, here.position, AT_ONCE, TOLD_OF)
             missed = here.stock or events.oldest(tx) > here.position + 1
             changes = None if missed else _of_events(core, tx, rows)
         if changes is None:
             written += take_stock(core)
             continue
-        if not rows:
+        if reached == here.position:
             return written
         with core.db.write() as tx:
-            if not store.move(tx, FACTS, here.position, rows[-1].id):
+            if not store.move(tx, FACTS, here.position, reached):
                 return written
             written += changes.write(tx)
 
