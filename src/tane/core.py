@@ -17,6 +17,7 @@ from tane.config import Config
 from tane.db import Database
 from tane.hosts import Hosts
 from tane.shares import OWNER, UNBOUNDED, Shares, Turns
+from tane.web import connections
 from tane.web.policy import Policy
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class Core:
         return await asyncio.get_running_loop().run_in_executor(threads, context.run, work)
 
     def close(self) -> None:
+        connections.end_all()
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.own_threads.shutdown(wait=True, cancel_futures=True)
         self.file_threads.shutdown(wait=True, cancel_futures=True)

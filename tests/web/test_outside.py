@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tane.web import outside
+from tane.web import connections, outside
 
 SECONDS = 0.5
 HOLE = "127.0.0.2"
@@ -60,7 +60,7 @@ def test_all_of_a_call_is_over_in_time(dribbler: int, holes: int, scheme: str, m
     begun = time.monotonic()
     with pytest.raises(OSError):
         outside.post(f"{scheme}://hooks.example.com:{dribbler}/", b"{}", (), (), SECONDS)
-    assert time.monotonic() - begun < 6 * SECONDS and len(tried) <= outside.MOST_ADDRESSES
+    assert time.monotonic() - begun < 6 * SECONDS and len(tried) <= connections.MOST_ADDRESSES
 
 
 def test_who_answers_behind_an_address_that_does_not_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,15 +90,15 @@ def test_the_clouds_own_address_is_known_in_all_its_forms(host: str) -> None:
 
 
 def test_certificates_are_read_once_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "CONTEXT_SECONDS", 1e9)
+    monkeypatch.setattr(connections, "CONTEXT_SECONDS", 1e9)
     found = tmp_path / "authorities.pem"
     found.touch()
     monkeypatch.setattr(ssl, "create_default_context", lambda cafile: object())
-    first = outside._context(found)
-    assert outside._context(found) is first and outside._context(None) is outside._context(None) is not first
+    first = connections.context(found)
+    assert connections.context(found) is first and connections.context(None) is connections.context(None) is not first
     os.utime(found, ns=(1, 1))
-    assert outside._context(found) is not first
-    outside._context_of.cache_clear()
+    assert connections.context(found) is not first
+    connections._context_of.cache_clear()
 
 
 def test_an_operators_address_may_be_written_to_its_root() -> None:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import contextvars
 import functools
-import ipaddress
 import secrets
 import socket
 import ssl
@@ -403,15 +402,17 @@ def _ranges(facts: HostFacts) -> list[Range]:
     for taken in facts.ranges:
         with contextlib.suppress(ValueError):
             found.append((grammar.network(taken.cidr), taken))
-    kept, public = [], {4: set[Any](), 6: set[Any]()}
+    kept, public = [], dict[int, dict[int, int]]({4: {}, 6: {}})
     for network, taken in sorted(found, key=lambda one: one[0].num_addresses):
         if network.prefixlen < LEAST_PREFIX:
             continue
         if network.is_global:
-            together = list(ipaddress.collapse_addresses({*public[network.version], network}))
-            if sum(one.num_addresses for one in together) > 1 << (network.max_prefixlen - LEAST_PREFIX):
+            # First address and size of each; what is sorted so lies within this one or beside it.
+            begin, size = int(network.network_address), network.num_addresses
+            apart = {one: many for one, many in public[network.version].items() if not begin <= one < begin + size}
+            if sum(apart.values()) + size > 1 << (network.max_prefixlen - LEAST_PREFIX):
                 continue
-            public[network.version] = {*together}
+            public[network.version] = {**apart, begin: size}
         kept.append(taken)
     return kept
 

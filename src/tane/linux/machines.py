@@ -182,11 +182,7 @@ def _sharing(pid: int) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(OSError):
-                if (folder / "ns" / "mnt").readlink() == namespace and not _ended(folder):
+                if (folder / "ns" / "mnt").readlink() == namespace and process.runs(int(folder.name)):
                     found.append(int(folder.name))
     # The one by which the others are known ends last.
     return sorted(found, key=lambda other: other == pid)
-
-
-def _ended(folder: Path) -> bool:
-    return (folder / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"

@@ -84,14 +84,26 @@ def record(pidfile: Path, pid: int) -> None:
 def read_pid(pidfile: Path) -> int | None:
     """The pid of the daemon that ``pidfile`` tells of, or None when that daemon does not run any more."""
     try:
-        pid, started = pidfile.read_text().split()
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        pid, started = map(int, pidfile.read_text().split())
     except (OSError, ValueError):
+        return None
+    return pid if _started(pid) == started else None
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and has not ended."""
+    return _started(pid) is not None
+
+
+def _started(pid: int) -> int | None:
+    """When a process was started, in ticks since the machine was; None: there is none, or it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
         return None
     state, *fields = stat[stat.rindex(")") + 2 :].split()
     # Of a process that was killed the first thread may be gone before the others, which hold its ports and files.
-    runs = state not in "ZX" or int(fields[16]) > 1
-    return int(pid) if runs and fields[18] == started else None
+    return int(fields[18]) if state not in "ZX" or int(fields[16]) > 1 else None
 
 
 def alive(pidfile: Path) -> bool:

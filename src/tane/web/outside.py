@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
 import ipaddress
 import socket
-import ssl
-import threading
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from tane.web.connections import PORTS, Connection, Deadline
+
 EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"),)
 """IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits."""
-PORTS = {"http": 80, "https": 443}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -95,93 +93,6 @@ def resolve(parts: SplitResult, allowed: Collection[str], own: Collection[str]) 
     return addresses
 
 
-MOST_ADDRESSES = 4
-"""That are tried of one name."""
-
-
-class _Deadline:
-    """Of all that a request does. At its end the connection is shut, whatever it is at."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-        self._lock = threading.Lock()
-        self._sock: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def left(self) -> float:
-        """:raises TimeoutError: nothing."""
-        seconds = self._ends - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError("it takes too long")
-        return seconds
-
-    def watch(self, sock: socket.socket) -> None:
-        """:raises TimeoutError: it is over already."""
-        with self._lock:
-            self.left()
-            self._sock = sock
-
-    def _end(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            if self._sock is not None:
-                # By the descriptor: TLS would take its own socket over.
-                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._timer.cancel()
-        with self._lock:
-            self._sock = None
-
-
-CONTEXT_SECONDS = 600.0
-"""Certificates of the machine may change in many files: they are read anew."""
-
-
-def _context(authorities: Path | None) -> ssl.SSLContext:
-    """To read the certificates takes longer than a request. :raises OSError: the file cannot be read."""
-    changed = authorities.stat().st_mtime_ns if authorities is not None else 0
-    return _context_of(authorities, changed, int(time.monotonic() // CONTEXT_SECONDS))
-
-
-@functools.lru_cache(4)
-def _context_of(authorities: Path | None, changed: int, period: int) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authorities)
-
-
-class _Connection(http.client.HTTPConnection):
-    """To addresses that were judged before: a name that answers otherwise the next time gains nothing."""
-
-    def __init__(
-        self, parts: SplitResult, addresses: list[str], deadline: _Deadline, authorities: Path | None = None
-    ) -> None:
-        super().__init__(parts.hostname or "", parts.port or PORTS[parts.scheme])
-        self._authorities = authorities
-        self._scheme, self._addresses, self._deadline = parts.scheme, addresses[:MOST_ADDRESSES], deadline
-
-    def connect(self) -> None:
-        error: OSError = OSError("there is no address")
-        for place, address in enumerate(self._addresses, 1):
-            # Each of those that are left has the same time.
-            seconds = self._deadline.left() / (len(self._addresses) - place + 1)
-            try:
-                self.sock = socket.create_connection((address, self.port), seconds)
-                break
-            except OSError as failed:
-                error = failed
-        else:
-            raise error
-        self.sock.settimeout(self._deadline.left())
-        if self._scheme == "https":
-            self.sock = _context(self._authorities).wrap_socket(
-                self.sock, server_hostname=self.host, do_handshake_on_connect=False
-            )
-        self._deadline.watch(self.sock)
-        if isinstance(self.sock, ssl.SSLSocket):
-            self.sock.do_handshake()
-
-
 def post(url: str, body: bytes, allowed: Collection[str], own: Collection[str], seconds: float) -> int:
     """Send JSON; returns the status. No redirect is followed, nothing of the answer is read but its head, and all of it
     takes ``seconds`` at most; but the resolver has its own time, which comes first.
@@ -220,8 +131,8 @@ def _post(
     most: int = 0,
     authorities: Path | None = None,
 ) -> tuple[int, bytes]:
-    deadline = _Deadline(seconds)
-    connection = _Connection(parts, addresses, deadline, authorities)
+    deadline = Deadline(seconds)
+    connection = Connection(parts.scheme, parts.hostname or "", parts.port, addresses, deadline, authorities)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", path, body, {"User-Agent": "tane", **headers})

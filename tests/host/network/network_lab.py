@@ -199,6 +199,10 @@ class Talk:
             return False
 
 
+async def nobody(port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
+    return 404, "text/plain", b""
+
+
 @dataclass
 class Host:
     """A LinuxNetwork under test. ``apply`` runs a pass on the document and expects no failures."""

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from pathlib import Path
 
 import msgspec
 import pytest
-from network_lab import EXTERNAL_GATEWAY, OPEN, External, Host, Net, eventually, floating, new_id, on_host, pings, run
+from network_lab import (
+    EXTERNAL_GATEWAY,
+    OPEN,
+    External,
+    Host,
+    Net,
+    eventually,
+    floating,
+    new_id,
+    nobody,
+    on_host,
+    pings,
+    run,
+)
 
+from tane.agent.network.duty import LinuxNetwork
 from tane.agent.network.plan import NetworkSettings
 from tane.linux import netns
+from tane.linux.conntrack import Conntrack
 from tane.wire.documents import FloatingIp, HostRoute, NetworkState, Port, Router
 
 pytestmark = pytest.mark.root
@@ -153,6 +170,13 @@ def test_extra_routes_of_a_router_are_followed(settings: NetworkSettings) -> Non
     on_host(settings, body)
 
 
+def translated(router: Router) -> set[bytes]:
+    """The connections by UDP of a router that are translated."""
+    place = Path(f"/run/netns/qrouter-{router.id}")
+    with place.open() as namespace, contextlib.closing(Conntrack(namespace.fileno())) as table:
+        return {one.key for one in table.connections() if one.protocol == 17 and one.shown != one.source}
+
+
 @pytest.mark.parametrize("agent", ["goes on", "begins anew"])
 def test_nobody_sends_from_an_address_that_his_router_has_no_more(settings: NetworkSettings, agent: str) -> None:
     """It may be another's by now; also where the agent did not see it go."""
@@ -172,6 +196,7 @@ def test_nobody_sends_from_an_address_that_his_router_has_no_more(settings: Netw
         ear.settimeout(3)
         flow = host.udp(guest, 5000)
         host.sockets.append(flow)
+        other = host.port(net, "10.0.0.12", "open")
 
         def seen() -> str:
             flow.sendto(b"marker", (EXTERNAL_GATEWAY, 4000))
@@ -180,10 +205,16 @@ def test_nobody_sends_from_an_address_that_his_router_has_no_more(settings: Netw
             return socket.inet_ntoa(frame[26:30])
 
         assert seen() == "203.0.113.10"
+        [entry] = translated(router)
+        busy = msgspec.structs.replace(router, floating_ips=(floating(other, "203.0.113.51"),))
+        await host.apply(msgspec.structs.replace(state, routers=(busy,), ports=(port, other)))
+        assert translated(router) == {entry}, "with an address more, all connections go on"
         if agent == "begins anew":
-            host.network._engine._sources.clear()
+            await host.network.close()
+            host.network = LinuxNetwork(settings, nobody)
         moved = msgspec.structs.replace(router, gateway=external.gateway(20))
         await host.apply(msgspec.structs.replace(state, routers=(moved,)))
+        assert entry not in translated(router)
         assert eventually(lambda: pings(guest.namespace, EXTERNAL_GATEWAY))
         assert seen() == "203.0.113.20"
 

@@ -18,6 +18,7 @@ from network_lab import (
     host_of,
     inside,
     new_id,
+    nobody,
     on_host,
     pings,
     run,
@@ -75,10 +76,6 @@ def ours(settings: NetworkSettings, state: NetworkState) -> list[str]:
     namespaces, links, rules = traces()
     found = [name for name in (*namespaces, *links.split()) if any(part in name for part in ids)]
     return found + processes_in(settings.state_dir) + [part for part in ids if part in rules]
-
-
-async def nobody(port_id: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
-    return 404, "text/plain", b""
 
 
 def test_the_same_document_again_changes_nothing(settings: NetworkSettings) -> None:

@@ -252,9 +252,12 @@ class Engine:
         Also with those of before this process, of which nothing is known."""
         own = {address.partition("/")[0] for leg in legs for address in leg.addresses}
         kept = {*wanted.floating, *wanted.sources, *own}
-        if self._sources.get(wanted.name) != kept:
+        known = self._sources.get(wanted.name)
+        if known is None:
             space.conntrack.forget_sources(kept)
-            self._sources[wanted.name] = kept
+        elif gone := known - kept:
+            space.conntrack.delete(gone, lambda one: one.shown in gone and one.shown != one.source)
+        self._sources[wanted.name] = kept
 
     def _forget_space(self, name: str) -> None:
         self._floating.pop(name, None)

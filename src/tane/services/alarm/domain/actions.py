@@ -16,7 +16,7 @@ from tane.linux import addresses
 from tane.services.alarm.orders import CAUSED, NotifyParams
 from tane.services.alarm.store import alarms as store
 from tane.services.identity import interface as identity
-from tane.web import codec, inside, outside
+from tane.web import codec, connections, inside, outside
 from tane.web.context import Context
 from tane.web.errors import ApiError, BadRequest, NotImplementedHere, Unauthorized
 
@@ -66,7 +66,7 @@ def _check(core: Core, ctx: Context, action: str) -> None:
                 "Actions with a trust are taken on this cloud's own stacks only: a token is sent to nobody else."
             )
         return
-    if scheme not in outside.PORTS:
+    if scheme not in connections.PORTS:
         raise BadRequest(f"Unsupported action {action}")
     if signal_of(core, action) is not None:
         return

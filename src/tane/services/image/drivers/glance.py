@@ -26,8 +26,8 @@ class Remote:
     def show(self, image_id: str) -> dict[str, Any]:
         """The image as its service shows it. :raises StoreError: it does not."""
         url = f"{self._root}/v2/images/{image_id}"
-        with http.trusted(url, self._headers) as response:
-            told = b"".join(http.chunks(response, MOST_METADATA))
+        with http.trusted(url, self._headers) as answer:
+            told = b"".join(answer.chunks(MOST_METADATA))
         try:
             found = json.loads(told)
         except (ValueError, RecursionError):
@@ -38,5 +38,5 @@ class Remote:
 
     def read(self, image_id: str) -> Iterator[bytes]:
         """The image's data. :raises StoreError: it cannot be had."""
-        with http.trusted(f"{self._root}/v2/images/{image_id}/file", self._headers) as response:
-            yield from http.chunks(response)
+        with http.trusted(f"{self._root}/v2/images/{image_id}/file", self._headers) as answer:
+            yield from answer.chunks()

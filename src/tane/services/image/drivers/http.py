@@ -10,29 +10,29 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
-import ssl
-import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tane.config import ImageSettings
 from tane.services.image.drivers.base import StoreError
+from tane.web.connections import PORTS, Connection, Deadline
 from tane.web.outside import is_public
 
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 30.0
+"""Within which more of the data must come."""
 HEAD_SECONDS = 60.0
 """Within which an answer must begin."""
 
 PATIENCE_SECONDS, SLOWEST = 60.0, 8 << 10
-"""After how many seconds data must have come with how many bytes a second: few threads wait for all strangers."""
+"""In so many seconds data must come with so many bytes a second: few threads wait for all strangers."""
 
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
-PORTS = {"http": 80, "https": 443}
 
 
 class Refused(StoreError):
@@ -80,45 +80,63 @@ def resolve(url: str, settings: ImageSettings) -> tuple[SplitResult, list[str]]:
     return parts, addresses
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection to addresses that were judged before."""
+@dataclass
+class Answer:
+    """What a server says, while it says it."""
 
-    def __init__(self, parts: SplitResult, addresses: list[str]) -> None:
-        super().__init__(parts.hostname or "", parts.port or PORTS[parts.scheme], timeout=TIMEOUT_SECONDS)
-        self._scheme = parts.scheme
-        self._addresses = addresses
+    response: http.client.HTTPResponse
+    deadline: Deadline
 
-    def connect(self) -> None:
-        error: OSError = OSError("there is no address")
-        for address in self._addresses:
-            try:
-                self.sock = socket.create_connection((address, self.port), TIMEOUT_SECONDS)
-                break
-            except OSError as failed:
-                error = failed
-        else:
-            raise error
-        if self._scheme == "https":
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+    def chunks(self, most: int | None = None) -> Iterator[bytes]:
+        """At most ``most`` bytes when given.
+
+        :raises StoreError: the data broke off, is too much, or comes too slowly.
+        """
+        left = self.response.length
+        size, of_late, since = 0, 0, time.monotonic()
+        while data := self._next():
+            size += len(data)
+            of_late += len(data)
+            if most is not None and size > most:
+                raise StoreError("the answer is too large")
+            seconds = time.monotonic() - since
+            if seconds > PATIENCE_SECONDS:
+                if of_late < seconds * SLOWEST:
+                    raise StoreError(f"the data comes too slowly: {of_late} bytes in {seconds:.0f} s")
+                of_late, since = 0, time.monotonic()
+            if left is not None:
+                left -= len(data)
+            yield data
+        if left:
+            raise StoreError(f"the data broke off {left} bytes before its end")
+
+    def _next(self) -> bytes:
+        self.deadline.give(TIMEOUT_SECONDS)
+        # What is there is taken: waiting for a whole chunk, a server that trickles would hold this thread for ever.
+        data = self.response.read1(CHUNK)
+        # What was cut off looks like an end; and who takes the data has his own time.
+        self.deadline.give()
+        return data
 
 
 @contextlib.contextmanager
-def opened(url: str, settings: ImageSettings, method: str = "GET") -> Iterator[http.client.HTTPResponse]:
+def opened(url: str, settings: ImageSettings, method: str = "GET") -> Iterator[Answer]:
     """The response to a URL after its redirects. :raises StoreError: it cannot be had. :raises Refused:"""
     for _ in range(MOST_REDIRECTS + 1):
         parts, addresses = resolve(url, settings)
-        with _response(url, _Connection(parts, addresses), method, {}) as response:
+        with _answer(parts, addresses, method, {}) as answer:
+            response = answer.response
             if response.status in REDIRECTS and response.headers.get("location"):
                 url = _next(url, response.headers["location"])
                 continue
             _require_success(url, response)
-            yield response
+            yield answer
             return
     raise StoreError(f"{url}: more than {MOST_REDIRECTS} redirects")
 
 
 @contextlib.contextmanager
-def trusted(url: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+def trusted(url: str, headers: dict[str, str]) -> Iterator[Answer]:
     """The response of an address that an administrator wrote: it is not judged, and no redirect is followed.
 
     :raises StoreError: it cannot be had.
@@ -130,48 +148,31 @@ def trusted(url: str, headers: dict[str, str]) -> Iterator[http.client.HTTPRespo
         port = None
     if port is None or not parts.hostname:
         raise StoreError(f"{url} is no address of the web")
-    with _response(url, _Connection(parts, [parts.hostname]), "GET", headers) as response:
-        _require_success(url, response)
-        yield response
+    with _answer(parts, [parts.hostname], "GET", headers) as answer:
+        _require_success(url, answer.response)
+        yield answer
 
 
 @contextlib.contextmanager
-def _response(
-    url: str, connection: _Connection, method: str, headers: dict[str, str]
-) -> Iterator[http.client.HTTPResponse]:
+def _answer(parts: SplitResult, addresses: list[str], method: str, headers: dict[str, str]) -> Iterator[Answer]:
     response: http.client.HTTPResponse | None = None
-    parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    deadline = Deadline(HEAD_SECONDS)
+    connection = Connection(parts.scheme, parts.hostname or "", parts.port, addresses, deadline)
     try:
-        with _within(HEAD_SECONDS, connection):
-            connection.request(method, path, headers={"User-Agent": "tane", "Accept-Encoding": "identity", **headers})
-            response = connection.getresponse()
-        yield response
+        connection.request(method, path, headers={"User-Agent": "tane", "Accept-Encoding": "identity", **headers})
+        response = connection.getresponse()
+        # A head that was cut off may look like a whole one; and from here on time is given by who reads.
+        deadline.give()
+        yield Answer(response, deadline)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise StoreError(f"{url} cannot be fetched: {error or type(error).__name__}") from None
+        raise StoreError(f"{parts.geturl()} cannot be fetched: {error or type(error).__name__}") from None
     finally:
+        deadline.close()
         # A response after which the server closes has taken the socket over.
         if response is not None:
             response.close()
         connection.close()
-
-
-@contextlib.contextmanager
-def _within(seconds: float, connection: _Connection) -> Iterator[None]:
-    """Break the connection off when the block takes longer: a server may send one byte before each timeout."""
-
-    def end() -> None:
-        with contextlib.suppress(OSError):
-            if connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _require_success(url: str, response: http.client.HTTPResponse) -> None:
@@ -184,25 +185,6 @@ def _next(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError:
         raise StoreError(f"{url} leads to no address") from None
-
-
-def chunks(response: http.client.HTTPResponse, most: int | None = None) -> Iterator[bytes]:
-    """At most ``most`` bytes when given. :raises StoreError: the data broke off, is too much, or comes too slowly."""
-    left = response.length
-    begun, size = time.monotonic(), 0
-    # What is there is taken: waiting for a whole chunk, a server that trickles would hold this thread for ever.
-    while data := response.read1(CHUNK):
-        size += len(data)
-        if most is not None and size > most:
-            raise StoreError("the answer is too large")
-        seconds = time.monotonic() - begun
-        if seconds > PATIENCE_SECONDS and size < seconds * SLOWEST:
-            raise StoreError(f"the data comes too slowly: {size} bytes in {seconds:.0f} s")
-        if left is not None:
-            left -= len(data)
-        yield data
-    if left:
-        raise StoreError(f"the data broke off {left} bytes before its end")
 
 
 class HttpStore:
@@ -228,15 +210,15 @@ class HttpStore:
         return None
 
     def size(self, url: str) -> int:
-        with opened(url, self._settings, "HEAD") as response:
-            length = response.headers.get("content-length", "")
+        with opened(url, self._settings, "HEAD") as answer:
+            length = answer.response.headers.get("content-length", "")
         if not length.isdigit():
             raise StoreError(f"{url} does not tell its size")
         return int(length)
 
     def read(self, url: str, offset: int = 0) -> Iterator[bytes]:
-        with opened(url, self._settings) as response:
-            yield from chunks(response)
+        with opened(url, self._settings) as answer:
+            yield from answer.chunks()
 
     def remove(self, url: str) -> bool:
         return False
