@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,8 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
-from tane.services.image.domain import cache, content, images, proxied, receiving, stores, transfers
+from tane.jobs import Permanent
+from tane.services.image.domain import cache, content, images, imports, proxied, receiving, stores, transfers
 from tane.services.image.domain.protections import readable, require_creatable
 from tane.services.image.domain.proxied import Wanted, rotate_backups, set_properties
 from tane.services.image.drivers.base import StoreError
@@ -253,13 +255,21 @@ def scratch_path(core: Core, image_id: str) -> Path:
 async def keep(core: Core, image_id: str, stream: AsyncIterator[bytes]) -> None:
     """Write what a host made to the scratch file, for :func:`store_file`. Repeatable.
 
-    :raises HostError: it sends more than an image may have, or than the disk has room for.
+    :raises HostError: it sends more than an image may have, or than the disk has room for. :raises Permanent: the image
+        was deleted.
     """
-    path = scratch_path(core, image_id)
-    left = receiving.room(path.parent, core.config.image.free_percent)
-    if not left:
-        raise HostError(receiving.FULL)
-    await save(stream, path, min(core.config.image_size_limit_gb << 30, left))
+    path, still_wanted = scratch_path(core, image_id), imports.StillWanted(core, image_id, math.inf)
+
+    def look() -> None:
+        # Others write meanwhile: what there is room for at the beginning is not this one's.
+        still_wanted()
+        if not receiving.room(path.parent, core.config.image.free_percent):
+            raise HostError(receiving.FULL)
+
+    try:
+        await save(stream, path, content.size_limit(core), look)
+    except StoreError as error:
+        raise Permanent(str(error)) from None
 
 
 class LocalImages:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -219,9 +219,10 @@ def _stores_of(core: Core, wanted: Import) -> list[str]:
 class StillWanted:
     """Looks now and then whether the image of a long transfer is still there; ends what takes too long. For threads."""
 
-    def __init__(self, core: Core, image_id: str) -> None:
+    def __init__(self, core: Core, image_id: str, seconds: float | None = None) -> None:
+        """``seconds``: within which all must be done; None: as the settings say of downloads."""
         self._core, self._image_id, self._looked = core, image_id, time.monotonic()
-        self._most = core.config.image.download_seconds
+        self._most = core.config.image.download_seconds if seconds is None else seconds
         self._until = self._looked + self._most
 
     def __call__(self) -> None:
@@ -234,6 +235,16 @@ class StillWanted:
             if images.get(tx, self._image_id) is None:
                 raise StoreError(f"image {self._image_id} was deleted")
         self._looked = time.monotonic()
+
+    def during(self, chunks: Iterator[bytes]) -> Generator[bytes]:
+        """What is read, as long as it is wanted; with the end of this whoever gives it is let go."""
+        try:
+            for data in chunks:
+                self()
+                yield data
+        finally:
+            if isinstance(chunks, Generator):
+                chunks.close()
 
 
 def processing(tx: Tx, task_id: str) -> None:

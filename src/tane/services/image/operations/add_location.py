@@ -6,6 +6,7 @@ nothing or something else than was announced.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import Any
 
@@ -72,14 +73,14 @@ async def hash_data(run: Run[AddLocation]) -> dict[str, Any]:
 def _hash(core: Core, params: AddLocation) -> dict[str, Any]:
     algorithm = params.validation.get("os_hash_algo", "sha512")
     digest, md5, size = hashlib.new(algorithm), hashlib.md5(usedforsecurity=False), 0
-    still_wanted = imports.StillWanted(core, params.image_id)
-    for data in _store(core, params).read(params.url):
-        still_wanted()
-        digest.update(data)
-        md5.update(data)
-        size += len(data)
-        if size > content.size_limit(core):
-            raise StoreError("the data exceeds the size limit for images")
+    chunks = _store(core, params).read(params.url)
+    with contextlib.closing(imports.StillWanted(core, params.image_id).during(chunks)) as wanted:
+        for data in wanted:
+            digest.update(data)
+            md5.update(data)
+            size += len(data)
+            if size > content.size_limit(core):
+                raise StoreError("the data exceeds the size limit for images")
     if params.validation.get("os_hash_value", digest.hexdigest()).lower() != digest.hexdigest():
         raise StoreError("Hash of the data does not match the value in validation_data")
     hashed = {"os_hash_algo": algorithm, "os_hash_value": digest.hexdigest()}

@@ -5,6 +5,7 @@ queued → cached; gone from the queue when it cannot be had, is too large, or w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -70,12 +71,10 @@ def _linked(local: Path, part: Path) -> bool:
 
 
 def _copy(core: Core, row: Row[Any], chunks: Any, part: Path) -> None:
-    still_wanted = imports.StillWanted(core, row.id)
     digest = hashlib.new(row.os_hash_algo) if row.os_hash_value else None
     size = 0
-    with part.open("wb") as file:
-        for data in chunks:
-            still_wanted()
+    with part.open("wb") as file, contextlib.closing(imports.StillWanted(core, row.id).during(chunks)) as wanted:
+        for data in wanted:
             size += len(data)
             if size > row.size:
                 break

@@ -5,6 +5,7 @@ importing → active; queued again when it failed, with nothing of it left. A co
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,10 @@ def _before(core: Core, row: Row[Any]) -> dict[str, Any]:
 def _write(core: Core, image_id: str, chunks: Iterator[bytes]) -> dict[str, Any]:
     free = core.config.image.free_percent
     writer = receiving.Writer(fetched(core, image_id), content.size_limit(core), free)
-    still_wanted = imports.StillWanted(core, image_id)
     try:
-        for data in chunks:
-            still_wanted()
-            writer.take(data)
+        with contextlib.closing(imports.StillWanted(core, image_id).during(chunks)) as wanted:
+            for data in wanted:
+                writer.take(data)
         sha512, md5 = writer.finish()
     finally:
         writer.close()
