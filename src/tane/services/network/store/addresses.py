@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, select
+from sqlalchemy import and_, bindparam, delete, exists, func, select
 from sqlalchemy.engine import Row
 
 from tane.db import Tx
@@ -78,13 +78,17 @@ def _gaps(tx: Tx, subnet_id: str, low: int, highest: int, count: int) -> list[in
     return found
 
 
+# Built once: bulks of ports ask it each time.
+_MACS = select(port.c.mac_address).where(
+    port.c.network_id == bindparam("network"), port.c.mac_address.in_(bindparam("some", expanding=True))
+)
+
+
 def macs_taken(tx: Tx, network_id: str, macs: Collection[str]) -> set[str]:
     wanted, found = list(macs), set()
     for start in range(0, len(wanted), MANY):
-        statement = select(port.c.mac_address).where(
-            port.c.network_id == network_id, port.c.mac_address.in_(wanted[start : start + MANY])
-        )
-        found |= {row.mac_address for row in tx.all(statement)}
+        some = {"network": network_id, "some": wanted[start : start + MANY]}
+        found |= {row.mac_address for row in tx.execute(_MACS, some)}
     return found
 
 

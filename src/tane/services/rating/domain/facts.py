@@ -169,7 +169,7 @@ def follow(core: Core) -> int:
             assert here is not None
             rows, reached = events.next_of(tx, here.position, AT_ONCE, TOLD_OF)
             missed = here.stock or events.oldest(tx) > here.position + 1
-            changes = None if missed else _of_events(core, tx, rows)
+            changes = None if missed else _of_events(core, tx, rows) if rows else Changes({}, {})
         if changes is None:
             written += take_stock(core)
             continue
