@@ -21,6 +21,24 @@ def test_the_command_line_starts_without_the_cloud() -> None:
     assert done.stdout.strip() == ""
 
 
+def test_what_changes_tables_does_not_stay_in_the_process_that_does(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from tane.app import make_core
+from tane.cli import processes
+from tane.cli.common import State
+state = State(Path({str(tmp_path)!r}))
+config = state.config()
+assert processes._bring_up_beside(state, config).wait() == 0
+assert processes._bring_up_beside(state, config) is None
+make_core(config).close()
+print("alembic" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_one_who_starts_a_cloud_waits_for_another_who_does(tmp_path: Path) -> None:
     done: list[str] = []
 
