@@ -69,7 +69,9 @@ class LinuxNetwork:
             self._kept.take(state)
             state = self._kept.whole()
             loop = asyncio.get_running_loop()
-            report, listeners = await loop.run_in_executor(self._worker, self._pass, state)
+            planned, family = await loop.run_in_executor(self._worker, self._plan, state)
+            self._metadata.release(planned.listeners)
+            report, listeners = await loop.run_in_executor(self._worker, self._pass, state, planned, family)
             report.failed |= {
                 owner: reason
                 for owner, reason in (await self._metadata.apply(listeners)).items()
@@ -115,9 +117,11 @@ class LinuxNetwork:
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
 
-    def _pass(self, state: NetworkState) -> tuple[Report, dict[Key, MetadataListener]]:
+    def _plan(self, state: NetworkState) -> tuple[Plan, Family]:
         family = self._engine.prepare()
-        planned = plan(state, self.settings, family)
+        return plan(state, self.settings, family), family
+
+    def _pass(self, state: NetworkState, planned: Plan, family: Family) -> tuple[Report, dict[Key, MetadataListener]]:
         report = self._engine.apply(planned)
         if (reason := self._engine.refused) is not None:
             planned, report = self._without_offenders(state, family, reason) or (planned, report)

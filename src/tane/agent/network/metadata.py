@@ -9,12 +9,12 @@ on another leg, and no header says who asks.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
 import http
 import re
 import socket
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -35,6 +35,12 @@ MAX_CONNECTIONS = 1024
 """Connections of one leg. One port has MAX_PER_PORT of them by all its addresses together, as have all addresses of no
 port, and one answer at a time is made for it. A project has MAX_PER_PROJECT by all its ports. Beyond that the oldest of
 them that says nothing, or does not take its answer, makes room."""
+
+BACKLOG = 128
+"""Connections of one leg that the kernel has accepted and that are not taken yet; it keeps one more."""
+REST_SECONDS = 1.0
+"""Until it is tried again to take one when this process, or the machine, can open no more."""
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 PER_SECOND, AT_ONCE = 60.0, 600
 """Answers to all ports of a project on a host: each is some milliseconds of the cloud's own process."""
@@ -71,7 +77,7 @@ def open_socket(listener: MetadataListener) -> socket.socket:
             # An address of the link alone means nothing without the interface.
             on_link = (0, socket.if_nametoindex(listener.device)) if family == socket.AF_INET6 else ()
             opened.bind((listener.address, listener.port, *on_link))
-            opened.listen(128)
+            opened.listen(BACKLOG)
         except OSError:
             opened.close()
             raise
@@ -79,17 +85,38 @@ def open_socket(listener: MetadataListener) -> socket.socket:
 
 
 class _Connection:
-    """Of the port that ``asks``: it had the address ``peer`` when the connection came. ``waits``: for the guest, which
-    has not sent a whole request or not taken its answer."""
+    """Of the port that ``asks``: it had the address ``peer`` when the connection was taken. ``waits``: for the guest,
+    which has not sent a whole request or not taken its answer."""
 
-    def __init__(self, peer: str, asks: str, project: str, transport: asyncio.WriteTransport) -> None:
-        self.peer, self.asks, self.project, self.transport = peer, asks, project, transport
+    def __init__(self, peer: str, asks: str, project: str) -> None:
+        self.peer, self.asks, self.project = peer, asks, project
         self.waits = True
+        self.ended = False
+        self._transport: asyncio.WriteTransport | None = None
+
+    async def begin(self, opened: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=MAX_HEADER_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        self._transport, _ = await loop.connect_accepted_socket(lambda: protocol, opened)
+        if self.ended:
+            self._transport.abort()
+        return reader, asyncio.StreamWriter(self._transport, protocol, reader, loop)
+
+    def end(self) -> None:
+        """At once; of what it has asked nothing is begun any more."""
+        self.ended = True
+        if self._transport is not None:
+            self._transport.abort()
 
 
 class MetadataServer:
     """Serves one socket. ``ports`` (source address → port id) and ``projects`` (port id → project) may be replaced at
-    any time (:meth:`tell`); a port without a project is one for itself."""
+    any time (:meth:`tell`); a port without a project is one for itself.
+
+    Connections are taken here and not by an event loop's server: that one tells of them some turns after it has taken
+    them, when the address may be another port's.
+    """
 
     def __init__(
         self, source: MetadataSource, ports: dict[str, str], projects: dict[str, str], pace: Pace | None = None
@@ -98,7 +125,8 @@ class MetadataServer:
         self._pace = pace or Pace(PER_SECOND, AT_ONCE)
         self.ports = ports
         self.projects = projects
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._busy: set[asyncio.Task[None]] = set()
         self._open: dict[_Connection, None] = {}
         """In the order in which they came."""
@@ -106,60 +134,109 @@ class MetadataServer:
         self._of_project: Counter[str] = Counter()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def start(self, listening: socket.socket) -> None:
-        self._server = await asyncio.start_server(self._connected, sock=listening, limit=MAX_HEADER_BYTES)
+    def start(self, listening: socket.socket) -> None:
+        """Serve this socket, which is closed by :meth:`stop`, on the running event loop."""
+        listening.setblocking(False)
+        self._listening = listening
+        self._listen(listening)
+
+    def _listen(self, listening: socket.socket) -> None:
+        self._rest = None
+        asyncio.get_running_loop().add_reader(listening, self._heard, listening)
+
+    def _heard(self, listening: socket.socket) -> None:
+        try:
+            self._take(listening)
+        except OSError as error:
+            _log.warning("metadata connections are not taken", error=str(error))
+            loop = asyncio.get_running_loop()
+            # The kernel would say without a pause that somebody waits.
+            loop.remove_reader(listening)
+            self._rest = loop.call_later(REST_SECONDS, self._listen, listening)
+
+    def _take(self, listening: socket.socket) -> None:
+        """Take all connections that wait in the kernel, as of who has their addresses now. Raises OSError when no more
+        can be opened."""
+        for _ in range(BACKLOG + 1):
+            try:
+                opened, (address, *_) = listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise
+                continue  # What befell that connection, accept(2) tells.
+            self._enter(opened, address.partition("%")[0])
+
+    def _enter(self, opened: socket.socket, peer: str) -> None:
+        opened.setblocking(False)
+        asks = self.ports.get(peer, "")
+        connection = _Connection(peer, asks, self.projects.get(asks, asks))
+        if not self._has_room(connection):
+            opened.close()
+            return
+        self._opened(connection)
+        task = asyncio.get_running_loop().create_task(self._serve(connection, opened))
+        self._busy.add(task)
+
+        def left(task: asyncio.Task[None]) -> None:
+            self._busy.discard(task)
+            self._closed(connection)
+            opened.close()
+
+        task.add_done_callback(left)
 
     def tell(self, ports: dict[str, str], projects: dict[str, str]) -> None:
-        """Whose the addresses are from now on: connections of whoever had one before end. What he has asked by them
-        and is not answered yet would be done as the new owner."""
+        """Whose the addresses are from now on: connections of whoever had one before end, those too that wait in the
+        kernel. What he has asked by them and is not begun yet would be done as the new owner."""
+        if ports != self.ports and self._listening is not None:
+            self._empty(self._listening)
         self.ports, self.projects = ports, projects
         for connection in list(self._open):
-            if not self._is_of_its_port(connection):
-                connection.transport.abort()
+            if ports.get(connection.peer, "") != connection.asks:
+                connection.end()
 
-    def _is_of_its_port(self, connection: _Connection) -> bool:
-        return self.ports.get(connection.peer, "") == connection.asks
+    def _empty(self, listening: socket.socket) -> None:
+        """Let nobody wait in the kernel."""
+        try:
+            self._take(listening)
+        except OSError as error:
+            # It ends them all, also those whose address stays: who they are cannot be seen.
+            _log.warning("metadata connections are refused", error=str(error))
+            listening.shutdown(socket.SHUT_RD)
+            listening.listen(BACKLOG)
 
     async def stop(self) -> None:
         """Close the socket and every connection, so that nothing of ours holds the namespace."""
-        if self._server is not None:
-            self._server.close()
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
         for task in list(self._busy):
             task.cancel()
         await asyncio.gather(*self._busy, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The other side may be gone already.
-        peer = (writer.get_extra_info("peername") or ("",))[0].partition("%")[0]
-        asks = self.ports.get(peer, "")
-        connection = _Connection(peer, asks, self.projects.get(asks, asks), writer.transport)
-        if not self._has_room(connection):
-            writer.transport.abort()
-            return
-        task = asyncio.current_task()
-        if task is not None:
-            self._busy.add(task)
-            task.add_done_callback(self._busy.discard)
-        self._opened(connection)
+    async def _serve(self, connection: _Connection, opened: socket.socket) -> None:
         try:
+            reader, writer = await connection.begin(opened)
             while await self._exchange(connection, reader, writer):
                 pass
+            writer.close()
+            async with asyncio.timeout(IDLE_SECONDS):
+                await writer.wait_closed()
         except (ConnectionError, TimeoutError):
-            _log.debug("metadata connection ended", peer=peer)
-            writer.transport.abort()
+            _log.debug("metadata connection ended", peer=connection.peer)
+            connection.end()
         except asyncio.CancelledError:
-            # The server stops; the loop's own callback for stream tasks would report a cancelled one as an error.
-            writer.transport.abort()
-            return
+            connection.end()
+            raise
         except Exception as error:
             # In one line: what a guest makes us meet, it may make us meet a thousand times a second.
-            _log.warning("metadata connection failed", port_id=asks, error=f"{type(error).__name__}: {error}"[:200])
-            writer.transport.abort()
-        finally:
-            self._closed(connection)
-            writer.close()
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                await writer.wait_closed()
+            text = f"{type(error).__name__}: {error}"[:200]
+            _log.warning("metadata connection failed", port_id=connection.asks, error=text)
+            connection.end()
 
     def _has_room(self, newcomer: _Connection) -> bool:
         own = self._of_project[newcomer.project]
@@ -177,7 +254,7 @@ class MetadataServer:
         found = next((one for one in self._open if one.waits and one.project == project), None)
         if found is None:
             return False
-        found.transport.abort()
+        found.end()
         self._closed(found)
         return True
 
@@ -201,8 +278,7 @@ class MetadataServer:
     async def _exchange(
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Answer one request; returns whether the connection stays open. Raises ConnectionError when its port has not
-        its address any more."""
+        """Answer one request; returns whether the connection stays open. Raises ConnectionError when it was ended."""
         keep = False
         method = ""
         try:
@@ -214,7 +290,7 @@ class MetadataServer:
             connection.waits = False
             async with self._turns[connection.asks]:
                 await asyncio.sleep(self._pace.count(connection.project))
-                if not self._is_of_its_port(connection):
+                if connection.ended:
                     raise ConnectionAbortedError("the address is another port's by now")
                 status, kind, body = await self._answer(connection.asks, path, {**headers, ":method": method})
         except _BadRequest as error:
@@ -313,6 +389,15 @@ class MetadataServers:
         self._pace = Pace(PER_SECOND, AT_ONCE)
         self._servers: dict[Key, MetadataServer] = {}
 
+    def release(self, planned: Iterable[MetadataListener]) -> None:
+        """Before what these listeners are of is done: an address whose port changes by it is nobody's until
+        :meth:`apply`, as it cannot be told when in between it goes to the other port."""
+        coming = {(listener.namespace, listener.device, listener.address): listener.ports for listener in planned}
+        for (namespace, _, device, _, address), server in self._servers.items():
+            after = coming.get((namespace, device, address), {})
+            kept = {source: port_id for source, port_id in server.ports.items() if after.get(source) == port_id}
+            server.tell(kept, server.projects)
+
     async def apply(self, wanted: dict[Key, MetadataListener]) -> dict[str, str]:
         """Serve exactly these listeners; returns owner → reason for those that cannot be."""
         failed: dict[str, str] = {}
@@ -324,7 +409,7 @@ class MetadataServers:
                 continue
             server = MetadataServer(self._source, listener.ports, listener.projects, self._pace)
             try:
-                await server.start(await self._open_there(listener))
+                server.start(await self._open_there(listener))
             except OSError as error:
                 failed[listener.owner] = (
                     f"the metadata service cannot listen on {listener.device} in {listener.namespace}: {error}"
