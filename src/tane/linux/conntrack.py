@@ -81,7 +81,6 @@ class Conntrack:
 
     def forget(self, mark: int) -> None:
         """Delete all entries that bear a mark, in one request. Raises OSError."""
-        # A kernel without marks of connections would delete everything; but there nft has refused to set any.
         wanted = attribute(_MARK, mark.to_bytes(4, "big")) + attribute(_MARK_MASK, b"\xff\xff\xff\xff")
         self._netlink.change(_DELETE, b"\0\0\0\0" + wanted)
 

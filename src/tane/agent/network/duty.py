@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from tane.agent.network.kept import Kept
 from tane.agent.network.metadata import Key, MetadataServers, open_socket
 from tane.agent.network.plan import MetadataListener, NetworkSettings, Plan
 from tane.agent.network.planner import plan
-from tane.agent.network.relief import LOOK_SECONDS, relieve
+from tane.agent.network.relief import LOOK_SECONDS, SPARED, relieve
 from tane.agent.network.report import Report
 from tane.agent.network.security import Family
 from tane.agent.network.tracked import numbers
@@ -85,10 +86,10 @@ class LinuxNetwork:
         _log.info("network applied", revision=applied.revision, summary=applied.summary)
         return applied
 
-    async def relieve(self) -> dict[int, int] | None:
+    async def relieve(self, *, spare: bool = False) -> dict[int, int]:
         """Make room for everybody's new connections, where one has most of those that are tracked
         (:func:`tane.agent.network.relief.relieve`). :raises OSError:"""
-        forgotten = await asyncio.to_thread(relieve, self.settings.host_namespace)
+        forgotten = await asyncio.to_thread(relieve, self.settings.host_namespace, spare=spare)
         if forgotten:
             numbered = {
                 number: port.project_id or port.id for port in self._kept.whole().ports for number in numbers(port)
@@ -99,17 +100,13 @@ class LinuxNetwork:
         return forgotten
 
     async def _watch_connections(self) -> None:
-        while True:
+        for look in itertools.count():
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                forgotten = await self.relieve()
+                await self.relieve(spare=look % SPARED != 0)
             except Exception as error:
                 # Whatever it is, nobody would begin to look again.
                 _log.error("tracked connections cannot be counted", error=f"{type(error).__name__}: {error}")
-                forgotten = {}
-            if forgotten == {}:
-                # Many have some each: a look at all of them would take long to find nobody again.
-                await asyncio.sleep(2 * LOOK_SECONDS)
 
     async def _stop_watching(self) -> None:
         if self._watch is not None:
@@ -159,15 +156,15 @@ class LinuxNetwork:
 
     async def teardown(self) -> None:
         """Remove everything this cloud ever made on the host. Raises HostError with what could not be removed."""
-        await self._stop_watching()
         async with self._turn:
+            await self._stop_watching()
             await self._metadata.stop()
             await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.teardown)
 
     async def close(self) -> None:
         """Let go of the kernel and leave everything as it is, for the next agent to find."""
-        await self._stop_watching()
         async with self._turn:
+            await self._stop_watching()
             await self._metadata.stop()
             await asyncio.get_running_loop().run_in_executor(self._worker, self._engine.close)
             self._worker.shutdown()

@@ -8,24 +8,29 @@ from tane.linux import netns, sysctl
 from tane.linux.conntrack import Conntrack
 
 LOOK_SECONDS = 5.0
+SPARED = 3
+"""Of so many looks one goes through a table of which half is in use: the others count, which is two small reads."""
 SHARES = 8
 """Of the table. A project has two: of what it begins and of what is begun to it."""
 
 
-def relieve(namespace: str) -> dict[int, int] | None:
+def relieve(namespace: str, *, spare: bool = False) -> dict[int, int]:
     """Where more than half of the table of a namespace is in use, forget the connections of each mark that has more
     than a share, and of those that have most until less than three quarters are in use: what goes on begins anew.
 
-    :returns: how many, by mark; None where half of the table is free. :raises OSError:
+    :param spare: not where less than three quarters are in use: to go through them takes long, and where many have
+        some each it finds nobody.
+    :returns: how many, by mark. :raises OSError:
     """
     descriptor = netns.open_named(namespace)
     table = Conntrack(descriptor)
     try:
         used, most = _used(descriptor)
-        if used * 2 <= most:
-            return None
-        forgotten = {}
+        forgotten: dict[int, int] = {}
+        if used * 4 <= most * (3 if spare else 2):
+            return forgotten
         for mark, count in sorted(table.marked().items(), key=lambda one: -one[1]):
+            # A kernel without marks would take the request for one without conditions; it tells of no mark either.
             if mark and (count > most // SHARES or used * 4 > most * 3):
                 table.forget(mark)
                 forgotten[mark] = count
