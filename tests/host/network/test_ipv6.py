@@ -220,7 +220,7 @@ def test_each_guest_gets_its_own_address_by_dhcpv6_whatever_it_says_it_is(settin
             offered = thief.ask(SOLICIT, (3, bytes(12)))
             for kind in (8, 9):
                 given = struct.pack("!HH", 5, 24) + ipaddress.ip_address(f"{six.prefix}11").packed + bytes(8)
-                assert thief.ask(kind, (2, offered[2]), (3, bytes(12) + given)) == {}, "nobody gives anothers' back"
+                assert thief.ask(kind, (2, offered[2]), (3, bytes(12) + given)) == {}, "nobody gives another's back"
         assert eventually(lambda: default_route(guests[0]).startswith("fe80::"), seconds=20), (
             "the router says the way out"
         )
