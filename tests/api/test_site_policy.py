@@ -122,20 +122,49 @@ def test_what_is_made_for_a_server_is_made_by_the_rules_of_those_who_make_it(
     [
         ('"create_network": "role:member and ("', "create_network: .* cannot be read as a check"),
         ('"create_network": "role:member role:admin"', "create_network: .* cannot be read as a check"),
+        ('"create_network": "not member"', "create_network: .* cannot be read as a check"),
+        (
+            '"create_network": "role:member or (role:a and projct)"',
+            "create_network: .* cannot be read as a check",
+        ),
+        (
+            '"create_network": "role:a or project_id:%(project_id)d"',
+            "create_network: .* cannot be read as a check",
+        ),
+        ('"create_network": "role:member or project_id.id:x"', "create_network: .* cannot be read as a check"),
+        ('"create_network": "role:member or 1st:x"', "create_network: .* cannot be read as a check"),
+        ('"create_network": "rule:helper"\n"helper": "role:member or !x"', "helper: .* cannot be read as a check"),
         ('"identity:create_domain": "rule:nosuchrule"', "identity:create_domain asks rule:nosuchrule"),
+        ('"create_network": "rule:create_network"', "create_network asks create_network: rules in a circle"),
+        (
+            '"context_is_admin": "not (role:reader or rule:admin_required)"',
+            "context_is_admin asks admin_required asks context_is_admin: rules in a circle",
+        ),
     ],
 )
 def test_a_mistake_in_a_check_is_told_at_the_start(cloud: ApiCloud, text: str, why: str) -> None:
-    """It would let nobody pass, and nobody know why."""
+    """It would let nobody pass, or everybody, and nobody know why; a circle would fail each request that meets it."""
     file = cloud.core.config.state_dir / "policy.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=why):
         Policy([rule for service in cloud.core.services for rule in service.rules], file)
 
 
-def test_what_a_file_says_of_other_services_rules_is_no_mistake(cloud: ApiCloud) -> None:
+@pytest.mark.parametrize(
+    "check", ["!", "(!)", " ! ", "@", "", "not !", "role:a or (! and role:b)", "'x':%(role.name)s", "True:%(enabled)s"]
+)
+def test_a_right_check_is_no_mistake(cloud: ApiCloud, check: str) -> None:
+    file = cloud.core.config.state_dir / "policy.yaml"
+    file.write_text(f'"create_network": "{check}"')
+    Policy([rule for service in cloud.core.services for rule in service.rules], file)
+
+
+@pytest.mark.parametrize(
+    "helper", ["rule:other_default", "role:member or (", "not member", "rule:other:rule", "project_id:%(project_id)d"]
+)
+def test_what_a_file_says_of_other_services_rules_is_no_mistake(cloud: ApiCloud, helper: str) -> None:
     """One file may serve several clouds."""
     file = cloud.core.config.state_dir / "policy.yaml"
-    file.write_text('"other:rule": "rule:of_the_other"')
+    file.write_text(f'"other:rule": "rule:helper or rule:of_the_other"\n"helper": "{helper}"')
     policy = Policy([rule for service in cloud.core.services for rule in service.rules], file)
-    assert policy.unknown == ["other:rule"]
+    assert policy.unknown == ["helper", "other:rule"]

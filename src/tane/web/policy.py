@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,8 @@ MEMBER = "rule:project_member_or_admin"
 MANAGER = "rule:project_manager_or_admin"
 ANYONE = "@"
 MOST_ANSWERS = 20_000
-_NAMED = re.compile(r"\brule:([\w:.-]+)")
+_SOMEBODY = Context("", user_id="x", project_id="x", roles=("x",))
+_NOBODY = re.compile(r"(?<![^\s(])!(?![^\s)])")
 
 Scope = Literal["system", "domain", "project"]
 PROJECT: tuple[Scope, ...] = ("project",)
@@ -75,15 +76,13 @@ class Policy:
     def __init__(self, rules: Iterable[Rule], override: Path | None = None) -> None:
         """``override``: a ``policy.yaml`` of upstream's form; absent means the defaults."""
         self.rules = {rule.name: rule for rule in (*BASE_RULES, *rules)}
-        checks = {rule.name: rule.check for rule in self.rules.values()}
         overrides = _overrides(override)
-        checks.update(overrides)
-        used = {name for check in overrides.values() for name in _NAMED.findall(check)}
-        self.unknown = sorted({*overrides} - {*self.rules} - used)
-        """Names in the site's file that are no rules of this cloud: what it says of them has no effect."""
-        _refuse_mistakes(override, {name: overrides[name] for name in {*overrides} - {*self.unknown}}, checks)
+        checks = {rule.name: rule.check for rule in self.rules.values()} | overrides
+        reached = _reached(override, self.rules, checks, overrides)
+        self.unknown = sorted(overrides.keys() - reached)
+        """Names in the site's file that no rule of this cloud is or asks: what it says of them has no effect."""
         self._has_own_admin = IS_ADMIN in overrides
-        self._checks = oslo.Rules({name: _parsed(check) for name, check in checks.items()})
+        self._checks = oslo.Rules({name: _parsed(checks[name]) for name in reached})
         self._enforcer = _Enforcer(self._checks)
         self._answers: dict[tuple[Any, ...], bool] = {}
 
@@ -151,17 +150,61 @@ def _parsed(check: str) -> Any:
     return oslo.Rules.from_dict({"rule": check})["rule"]
 
 
-def _refuse_mistakes(file: Path | None, overrides: Mapping[str, str], checks: Mapping[str, str]) -> None:
-    """A check that cannot be read, or asks a rule that there is not, would let nobody pass without a word.
+def _parts(check: Any) -> Iterator[Any]:
+    """A check, and all those that it is made of."""
+    yield check
+    for part in (*getattr(check, "rules", ()), *([check.rule] if isinstance(check, _checks.NotCheck) else ())):
+        yield from _parts(part)
 
-    :raises ConfigError: there is one.
+
+class _Anything(dict[str, str]):
+    """A target that has whatever it is asked for."""
+
+    def __missing__(self, name: str) -> str:
+        return "x"
+
+
+def _unreadable(check: str) -> bool:
+    """Whether a part of it is none of the language, or cannot be asked. oslo.policy takes the former for a ``!``, which
+    lets nobody pass, or everybody behind a ``not``; the true ones are put out of the way first."""
+    for part in _parts(_parsed(_NOBODY.sub("@", check))):
+        if isinstance(part, _checks.FalseCheck):
+            return True
+        if isinstance(part, (_checks.RoleCheck, _checks.GenericCheck)):
+            try:
+                part(_Anything(), _SOMEBODY.credentials, None)
+            except (SyntaxError, TypeError, ValueError):
+                return True
+    return False
+
+
+def _reached(
+    file: Path | None, names: Iterable[str], checks: Mapping[str, str], overrides: Mapping[str, str]
+) -> set[str]:
+    """These rules and all that they ask. What only other services' rules ask is theirs to mind.
+
+    :raises ConfigError: one of ``overrides`` among them cannot be read or asks a rule that there is not: it would let
+        the wrong ones pass without a word. Or rules ask each other in a circle.
     """
-    for name, check in overrides.items():
-        if check.strip() != "!" and isinstance(_parsed(check), _checks.FalseCheck):
-            raise ConfigError(f"{file}: {name}: {check!r} cannot be read as a check")
-        lost = sorted({*_NAMED.findall(check)} - {*checks})
-        if lost:
-            raise ConfigError(f"{file}: {name} asks rule:{lost[0]}, and there is no such rule")
+    done: set[str] = set()
+
+    def follow(name: str, way: tuple[str, ...]) -> None:
+        if name in way:
+            raise ConfigError(f"{file}: {' asks '.join((*way[way.index(name) :], name))}: rules in a circle")
+        if name in done:
+            return
+        if name not in checks:
+            raise ConfigError(f"{file}: {way[-1]} asks rule:{name}, and there is no such rule")
+        if name in overrides and _unreadable(overrides[name]):
+            raise ConfigError(f"{file}: {name}: {overrides[name]!r} cannot be read as a check")
+        for part in _parts(_parsed(checks[name])):
+            if isinstance(part, _checks.RuleCheck):
+                follow(part.match, (*way, name))
+        done.add(name)
+
+    for name in names:
+        follow(name, ())
+    return done
 
 
 def _overrides(file: Path | None) -> dict[str, str]:
