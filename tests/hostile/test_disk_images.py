@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -203,11 +204,17 @@ def test_a_disk_that_is_written_over_is_alone(tmp_path: Path) -> None:
     assert (tmp_path / "copy").read_bytes() == b"x" * (SIZE // 2) + bytes(SIZE // 2)
 
 
-@pytest.mark.guest
-def test_a_disk_that_is_none_holds_nobody_up(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(UnacceptableImage, match="no file"):
-        image_header.refuse_data_file(tmp_path / "fifo")
+@pytest.mark.parametrize(
+    "lay",
+    [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/hostname"), lambda path: os.mknod(path, stat.S_IFSOCK)],
+    ids=["fifo", "folder", "link", "socket"],
+)
+def test_a_disk_that_is_none_holds_nobody_up(tmp_path: Path, lay: Callable[[Path], object]) -> None:
+    """Nor does what is told of it name a place of the machine."""
+    lay(tmp_path / "disk")
+    with pytest.raises(UnacceptableImage, match="no file") as told:
+        image_header.refuse_data_file(tmp_path / "disk")
+    assert str(tmp_path) not in str(told.value)
 
 
 @pytest.mark.guest

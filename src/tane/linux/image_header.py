@@ -8,6 +8,7 @@ VirtualBox's VDI.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -67,11 +68,18 @@ def refuse_data_file(path: Path) -> None:
 
     :raises UnacceptableImage: its data are elsewhere, or it is no file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # A link; a socket.
+            raise _refuse("it is no file") from None
+        raise
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise _refuse("it is no file")
-        header = _at(file, 0, 104)
+        header = os.pread(descriptor, 104, 0)
+    finally:
+        os.close(descriptor)
     if len(header) >= 80 and struct.unpack_from(">I", header, 4)[0] >= 3 and _has_data_file(header):
         raise _refuse(DATA_FILE)
 
