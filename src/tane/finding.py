@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["problem", "warning", "note"]
+MOST_TOLD = 10
 
 
 @dataclass(frozen=True)
@@ -19,3 +21,9 @@ class Finding:
     what: str
     why: str = ""
     mend: str = ""
+
+
+def some(things: Sequence[str]) -> list[str]:
+    """The first ten of them, and how many more there are."""
+    more = [f"and {len(things) - MOST_TOLD} more"] if len(things) > MOST_TOLD else []
+    return [*things[:MOST_TOLD], *more]

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 
 from tane.core import Core
 from tane.db import Tx
+from tane.finding import some
 from tane.hosts import store as hosts
 from tane.jobs import Order, pending
 from tane.services.compute.domain.common import S, fault, new_id, of_project, queue
@@ -25,7 +26,6 @@ log = structlog.get_logger()
 
 GONE: tuple[GuestState, ...] = ("stopped", "crashed")
 LOST = "Its disks are no longer on its host. A hard reboot makes it anew from its image: what was on them is lost."
-MOST_TOLD = 10
 CALM = timedelta(seconds=15)
 """A server that crashes sooner after something was done with it crashes again."""
 SHOULD_BE_THERE = ("active", "stopped", "paused", "suspended", "rescued")
@@ -119,14 +119,9 @@ def compare(
     strangers = [guest_id for guest_id in states if guest_id not in known]
     moved = [guest_id for guest_id in states if known.get(guest_id) is False and guest_id not in placed]
     leftover += sorted(migrations.left_behind(tx, host_id, moved)) if moved else []
-    told.extend(_some(strangers, "has no server"))
-    told.extend(_some(moved, "belongs to a server that is not placed here"))
+    told.extend(some([f"guest {guest_id} has no server" for guest_id in strangers]))
+    told.extend(some([f"guest {guest_id} belongs to a server that is not placed here" for guest_id in moved]))
     return told, leftover
-
-
-def _some(guests: list[str], what: str) -> list[str]:
-    more = [f"and {len(guests) - MOST_TOLD} more"] if len(guests) > MOST_TOLD else []
-    return [f"guest {guest_id} {what}" for guest_id in guests[:MOST_TOLD]] + more
 
 
 def _had_disks(tx: Tx, row: Row[Any]) -> bool:
