@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,19 +14,24 @@ from sqlalchemy import select, update
 from sqlalchemy.event import listen
 
 from tane import ids
-from tane.config import Config
+from tane.agent.compute.drivers.qemu.settings import guests_folder
+from tane.cli.doctor import doctor
+from tane.config import Config, load
 from tane.core import Core
+from tane.db import Database, Tx
 from tane.doctor import CLOUD_CHECKS, Finding, Machine, host
 from tane.held import Held
 from tane.hosts import store as host_store
 from tane.jobs import enqueue
 from tane.jobs.tables import job
-from tane.server import external_cidr
+from tane.server import external_cidr, host_settings
 from tane.services.compute.checks import of_no_server
 from tane.services.compute.held import HOLDS as COMPUTE_HOLDS
 from tane.services.compute.orders import DELETE_SERVER, ServerParams
 from tane.services.identity import interface as identity
 from tane.services.image.checks import without_data
+from tane.services.image.domain import stores
+from tane.services.image.store import locations
 from tane.services.network import checks as network_checks
 from tests.api.compute_support import make_image, project
 from tests.support import HOST_ID, ApiCloud
@@ -212,24 +220,126 @@ def test_late_jobs_and_hosts_that_owe_are_told(new_core: Callable[[], Core]) -> 
     ]
 
 
-def test_guests_that_are_newer_than_the_database_are_told(cloud: ApiCloud, tmp_path: Path) -> None:
+STRANGER = "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
+
+
+@pytest.fixture
+def told(
+    cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], tuple[object, str]]:
+    """What ``./tane doctor`` ends with and says of the cloud, looking at nothing of the machine; a second store of
+    images lies in the folder ``second``."""
+    monkeypatch.setattr("tane.doctor.HOST_CHECKS", ())
+    folder = cloud.core.config.state_dir
+    settings = f"database_url = {json.dumps(cloud.core.config.database)}\n"
+    (folder / "tane.toml").write_text(f"{settings}[image.stores.second]\npath = {json.dumps(str(folder / 'second'))}\n")
+
+    def run() -> tuple[object, str]:
+        with pytest.raises(SystemExit) as ended:
+            doctor(folder)
+        return ended.value.code, capsys.readouterr().out
+
+    return run
+
+
+def guest_folder(cloud: ApiCloud, guest_id: str) -> Path:
+    """Where the host of this machine has a guest."""
+    settings = host_settings(cloud.core.config.state_dir, cloud.core.config, "simulated")
+    return guests_folder(settings.state_dir) / guest_id
+
+
+def image_file(cloud: ApiCloud, image_id: str, store: str) -> Path:
+    with cloud.core.db.read() as tx:
+        [place] = [place for place in locations.of_image(tx, image_id) if place.store == store]
+    path = stores.in_folders(load(cloud.core.config.state_dir))[store].local_path(place.url)
+    assert path is not None
+    return path
+
+
+@contextmanager
+def view(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch, *meanwhile: Callable[[], object]) -> Iterator[Database]:
+    """A doctor's own view of the cloud's database: as soon as the first one has begun, the next thing happens."""
+    database, ahead = Database(cloud.core.config.database), list(meanwhile)
+    real = database.read
+
+    @contextmanager
+    def read() -> Iterator[Tx]:
+        with real() as tx:
+            tx.scalar(select(job.c.id))
+            if ahead:
+                ahead.pop(0)()
+            yield tx
+
+    monkeypatch.setattr(database, "read", read)
+    try:
+        yield database
+        assert ahead == []
+    finally:
+        database.close()
+
+
+def test_guests_that_are_newer_than_the_database_are_told(
+    cloud: ApiCloud, told: Callable[[], tuple[object, str]]
+) -> None:
     garden = project(cloud)
-    known, lost = garden.server(), "0b5d1c6e-3f1f-4d0a-8b1c-5d8a2f9c7e01"
-    (tmp_path / "guests" / known).mkdir(parents=True)
-    with cloud.core.db.read() as tx:
-        assert list(of_no_server(tx, tmp_path / "guests")) == []
-        (tmp_path / "guests" / lost).mkdir()
-        [found] = of_no_server(tx, tmp_path / "guests")
-    assert lost in found.what and known not in found.what and found.level == "warning"
+    known = garden.server()
+    ids.of(cloud.core.config.state_dir / "elsewhere")
+    shutil.copy(cloud.core.config.state_dir / "elsewhere" / ids.FILE, cloud.core.config.state_dir)
+    guest_folder(cloud, known).mkdir(parents=True)
+    assert "no server" not in told()[1]
+    others = [f"{STRANGER[:-2]}{number}" for number in range(10, 22)]
+    for stranger in others:
+        guest_folder(cloud, stranger).mkdir()
+    _, said = told()
+    assert f"12 guest(s) on this machine are of no server that the database knows: {others[0]}" in said
+    assert known not in said and "and 2 more" in said
 
 
-def test_images_whose_data_are_gone_are_told(cloud: ApiCloud) -> None:
-    folder = cloud.core.config.state_dir / "images"
+def test_a_server_made_while_the_doctor_looks_is_no_stranger(
+    cloud: ApiCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = project(cloud)
+
+    def made() -> None:
+        (tmp_path / "guests" / garden.server()).mkdir(parents=True)
+
+    with view(cloud, monkeypatch, made) as database:
+        assert list(of_no_server(database, tmp_path / "guests")) == []
+
+
+@pytest.mark.parametrize("action", [None, "deactivate"])
+def test_images_whose_data_are_gone_are_told(
+    cloud: ApiCloud, told: Callable[[], tuple[object, str]], action: str | None
+) -> None:
     image_id = make_image(cloud.admin)
-    with cloud.core.db.read() as tx:
-        assert list(without_data(tx, folder)) == []
-        for file in folder.iterdir():
-            if file.is_file():
-                file.unlink()
-        [found] = without_data(tx, folder)
-    assert image_id in found.what and found.level == "problem"
+    if action:
+        cloud.admin.post(f"/image/v2/images/{image_id}/actions/{action}", None, 204)
+    before, said = told()
+    assert before != 2 and "are missing" not in said
+    image_file(cloud, image_id, "local").unlink()
+    code, said = told()
+    assert code == 2 and f"The data of 1 image(s) are missing (store local): {image_id}." in said
+
+
+def test_an_image_that_another_store_has_can_be_downloaded(
+    cloud: ApiCloud, told: Callable[[], tuple[object, str]]
+) -> None:
+    image_id = make_image(cloud.admin)
+    file = image_file(cloud, image_id, "local")
+    second = stores.in_folders(load(cloud.core.config.state_dir))["second"]
+    second.put(file, file.name)
+    with cloud.core.db.write() as tx:
+        locations.add(tx, image_id, "second", second.url_of(file.name), {})
+    assert "are missing" not in told()[1]
+    file.unlink()
+    code, said = told()
+    assert code == 1 and f"missing from one of their stores: {image_id} (local)." in said
+    image_file(cloud, image_id, "second").unlink()
+    code, said = told()
+    assert code == 2 and f"The data of 1 image(s) are missing (store local, second): {image_id}." in said
+
+
+def test_an_image_deleted_while_the_doctor_looks_is_not_lost(cloud: ApiCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    image_id = make_image(cloud.admin)
+    with view(cloud, monkeypatch, lambda: cloud.admin.delete(f"/image/v2/images/{image_id}")) as database:
+        assert list(without_data(database, cloud.core.config)) == []

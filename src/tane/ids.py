@@ -17,6 +17,8 @@ from tane.linux.files import write_private
 
 FILE = "ids.json"
 DATABASE = "tane.db"
+HOST = "host"
+"""The folder of what the host of this machine has."""
 LOCKS = Path("/run/tane")
 LOOKS, LOOK_SECONDS = 10, 0.05
 

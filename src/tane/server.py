@@ -55,7 +55,7 @@ def host_settings(folder: Path, config: Config, mode: str) -> host.HostSettings:
     name = socket.gethostname()
     own = ids.of(folder)
     return host.HostSettings(
-        state_dir=folder / "host",
+        state_dir=folder / ids.HOST,
         cloud_id=own.cloud_id,
         mode=mode,
         local_ip=config.tunnels_from,

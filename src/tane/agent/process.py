@@ -30,7 +30,7 @@ RANGES_SECONDS = 300.0
 def host_settings(folder: Path, config: Config, mode: str, membership: Membership) -> host.HostSettings:
     """The settings of the host that this machine, or this state folder of it, is."""
     return host.HostSettings(
-        state_dir=folder / "host",
+        state_dir=folder / ids.HOST,
         cloud_id=ids.of(folder).cloud_id,
         mode=mode,
         hosts=[(membership.host_id, membership.name)],

@@ -11,7 +11,7 @@ from tane.cli.options import StateOption
 
 if TYPE_CHECKING:
     from tane.config import Config
-    from tane.db import Tx
+    from tane.db import Database, Tx
     from tane.doctor import Finding
 
 WORDS = {"problem": "PROBLEM", "warning": "warning", "note": "ok     "}
@@ -44,13 +44,15 @@ def _objects(config: Config, tx: Tx) -> Iterator[Finding]:
             yield from checks.copies(tx, objects)
 
 
-def _beside(config: Config, tx: Tx) -> Iterator[Finding]:
+def _beside(config: Config, database: Database) -> Iterator[Finding]:
     """What lies on this machine beside the database, and should be what that knows of."""
+    from tane import ids
+    from tane.agent.compute.drivers.qemu.settings import guests_folder
     from tane.services.compute.checks import of_no_server
     from tane.services.image.checks import without_data
 
-    yield from of_no_server(tx, config.state_dir / "host" / "guests")
-    yield from without_data(tx, config.state_dir / "images")
+    yield from of_no_server(database, guests_folder(config.state_dir / ids.HOST))
+    yield from without_data(database, config)
 
 
 def _metrics(config: Config) -> Iterator[Finding]:
@@ -88,8 +90,8 @@ def _examine(files: State) -> Iterator[Finding]:
                         return
                     for cloud_check in CLOUD_CHECKS:
                         yield from cloud_check(tx)
-                    yield from _beside(config, tx)
                     yield from _objects(config, tx)
+                yield from _beside(config, database)
                 yield from _metrics(config)
         finally:
             database.close()

@@ -180,6 +180,19 @@ class Database:
         with _again(lambda: _begun(self.engines.reader)) as connection:
             yield Tx(connection, self.clock.now(), writable=False)
 
+    def lasting(self, look: Callable[[Tx], set[T]]) -> set[T]:
+        """What ``look``, which compares rows with what lies beside the database, finds in two views one after another.
+
+        A view is of the moment it began in: what came or went since then looks like a fault in it, and in the next one
+        does not.
+        """
+        with self.read() as tx:
+            found = look(tx)
+        if found:
+            with self.read() as tx:
+                found &= look(tx)
+        return found
+
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A transaction that commits when the block ends and rolls back when it raises.

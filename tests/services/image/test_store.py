@@ -117,4 +117,4 @@ def test_the_sweep_removes_content_no_image_has(new_core: Callable[[], Core]) ->
     with core.db.write() as tx:
         interface.delete_image(tx, image_id)
     assert content.sweep(core) == Swept(data=1)
-    assert [entry for entry in stores.folder(core).iterdir() if entry.is_file()] == []
+    assert [entry for entry in stores.folder(core.config).iterdir() if entry.is_file()] == []

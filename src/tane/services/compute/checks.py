@@ -7,12 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from tane.db import Tx
-from tane.finding import Finding
+from tane.db import Database, Tx
+from tane.finding import Finding, some
 from tane.services.compute.store import servers
 from tane.services.compute.tables import server
-
-MOST_NAMED = 5
 
 
 def in_error(tx: Tx) -> Iterator[Finding]:
@@ -27,19 +25,21 @@ def in_error(tx: Tx) -> Iterator[Finding]:
         )
 
 
-def of_no_server(tx: Tx, folder: Path) -> Iterator[Finding]:
+def of_no_server(database: Database, folder: Path) -> Iterator[Finding]:
     """Guests in a folder of this machine that no row of the database ever was: newer than the backup it came from."""
-    here = sorted(guest.name for guest in folder.glob("*") if guest.is_dir())
-    known = servers.known(tx, here)
-    lost = [guest_id for guest_id in here if guest_id not in known]
+    lost = sorted(database.lasting(lambda tx: _strangers(tx, folder)))
     if lost:
-        named = ", ".join(lost[:MOST_NAMED]) + (f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else "")
         yield Finding(
             "warning",
-            f"{len(lost)} guest(s) on this machine are of no server that the database knows: {named}.",
+            f"{len(lost)} guest(s) on this machine are of no server that the database knows: {', '.join(some(lost))}.",
             "They were made after the backup that it came from: nobody sees them, and they run on until ./tane down.",
             f"save what is of use from {folder}, then ./tane down, and remove their folders there",
         )
+
+
+def _strangers(tx: Tx, folder: Path) -> set[str]:
+    here = {guest.name for guest in folder.glob("*") if guest.is_dir()}
+    return here - servers.known(tx, here).keys()
 
 
 CHECKS = (in_error,)

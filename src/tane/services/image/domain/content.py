@@ -48,12 +48,12 @@ class Gone(Exception):
 
 def path_of(core: Core, digest: str) -> Path:
     """The file with this content, or the place it would have in the local store."""
-    return stores.local_path(core, digest) or stores.folder(core) / digest
+    return stores.local_path(core, digest) or stores.folder(core.config) / digest
 
 
 def incoming_folder(core: Core) -> Path:
     """Where files are while they are written; it exists."""
-    place = stores.folder(core) / "incoming"
+    place = stores.folder(core.config) / "incoming"
     place.mkdir(parents=True, exist_ok=True)
     return place
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tane.config import Config
 from tane.core import Core
 from tane.services.image.drivers.base import Store
 from tane.services.image.drivers.file import FileStore
@@ -14,21 +15,31 @@ LOCAL = "local"
 """The store that is always there: the folder ``images`` of the state folder."""
 
 
-def folder(core: Core) -> Path:
-    return core.config.state_dir / "images"
+def folder(config: Config) -> Path:
+    return config.state_dir / "images"
+
+
+def in_folders(config: Config) -> dict[str, FileStore]:
+    """The stores that are folders of this machine, the local one first."""
+    others = {
+        name: FileStore(name, store.path)
+        for name, store in config.image.stores.items()
+        if store.type == "file" and store.path != Path()
+    }
+    return {LOCAL: FileStore(LOCAL, folder(config)), **others}
 
 
 def all_stores(core: Core) -> dict[str, Store]:
     """Every store, the local one first."""
-    settings = core.config.image
-    found: dict[str, Store] = {LOCAL: FileStore(LOCAL, folder(core))}
+    settings, folders = core.config.image, in_folders(core.config)
+    found: dict[str, Store] = {LOCAL: folders[LOCAL]}
     for name, store in settings.stores.items():
         if store.type == "http":
             found[name] = HttpStore(settings)
         elif store.type == "object":
             found[name] = ObjectStore(core, name, store.policy)
-        elif store.path != Path():
-            found[name] = FileStore(name, store.path)
+        elif name in folders:
+            found[name] = folders[name]
     return found
 
 
