@@ -129,6 +129,18 @@ def test_a_backup_goes_through_nothing_that_others_laid_in_its_way(tmp_path: Pat
     assert not made.is_symlink() and made.stat().st_mode & 0o777 == 0o600
 
 
+def test_objects_that_a_backup_knows_nothing_of_are_told(tmp_path: Path) -> None:
+    """Object storage does not begin anew beside them."""
+    archive(tmp_path / "b.tar", WHOLE)
+    state = tmp_path / "state"
+    assert "WARNING" not in tane("restore", tmp_path / "b.tar", "--state", state).stdout
+    (state / "objects").mkdir()
+    (state / "objects" / "066e3fa8").write_bytes(b"rose")
+    (state / "objects.db").write_bytes(b"d")
+    done = tane("restore", tmp_path / "b.tar", "--state", state, "--replace")
+    assert f"move {state / 'objects'} away, and object storage begins anew" in done.stdout
+
+
 @pytest.mark.parametrize(
     "name", ["../evil", "/tmp/evil", "images/../../evil", "host/guests/x", "run/tane.pid", "images"]
 )

@@ -34,6 +34,7 @@ from tane.services.image.domain import stores
 from tane.services.image.store import locations
 from tane.services.network import checks as network_checks
 from tests.api.compute_support import make_image, project
+from tests.api.object_support import account, lose_rows
 from tests.support import HOST_ID, ApiCloud
 
 
@@ -343,3 +344,16 @@ def test_an_image_deleted_while_the_doctor_looks_is_not_lost(cloud: ApiCloud, mo
     image_id = make_image(cloud.admin)
     with view(cloud, monkeypatch, lambda: cloud.admin.delete(f"/image/v2/images/{image_id}")) as database:
         assert list(without_data(database, cloud.core.config)) == []
+
+
+def test_objects_whose_rows_are_gone_are_told(cloud: ApiCloud, told: Callable[[], tuple[object, str]]) -> None:
+    mine = account(cloud)
+    mine.container()
+    mine.put("/c/o", b"b" * 50_000)
+    assert "object storage" not in told()[1]
+    lose_rows(cloud.core)
+    code, said = told()
+    assert code == 2 and f"The rows of object storage are gone, and {cloud.core.config.state_dir / 'objects'}" in said
+    mine.get("/c/o", 503)
+    (cloud.core.config.state_dir / "objects.db").touch()
+    assert "The rows of object storage are gone" in told()[1], "an empty file has none"

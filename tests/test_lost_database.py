@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tane import ids
 from tane.app import make_core
-from tane.config import Config, ConfigError
+from tane.cli import processes
+from tane.cli.common import State
+from tane.config import Config, ConfigError, load
 from tane.db.migrate import OtherSchema
 from tane.schema import KEPT
 
@@ -34,12 +37,44 @@ def test_a_first_start_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     make_core(Config(state_dir=tmp_path)).close()
 
 
-def test_a_cloud_whose_ids_are_gone_gets_no_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [ids.DATABASE, *(f"{name}/066e3fa8/spec.json" for name in ids.KEPT)])
+def test_a_cloud_whose_ids_are_gone_gets_no_others(tmp_path: Path, left: str) -> None:
     """By others it would take its own guests for strangers', and the other way round."""
     before = ids.of(tmp_path)
-    make_core(Config(state_dir=tmp_path)).close()
+    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / left).write_bytes(b"rose")
     assert ids.of(tmp_path) == before
     (tmp_path / ids.FILE).unlink()
     for _ in range(2):
         with pytest.raises(ConfigError, match="is gone: bring it back from a backup"):
             ids.of(tmp_path)
+
+
+def test_a_database_elsewhere_belongs_to_ids_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, drawn = tmp_path / "cloud", pytest.fail.Exception("others are drawn")
+    folder.mkdir()
+    (folder / "tane.toml").write_text(f'database_url = "sqlite:///{tmp_path}/elsewhere.db"\n')
+
+    def draw(state: Path) -> None:
+        raise drawn
+
+    monkeypatch.setattr(ids, "hold", draw)
+    with pytest.raises(pytest.fail.Exception, match="others are drawn"):
+        processes.cloud(State.of(folder), None, "simulated", None)
+    make_core(load(folder)).close()
+    with pytest.raises(ConfigError, match=r"is gone: .* the database that database_url names belongs to it"):
+        processes.cloud(State.of(folder), None, "simulated", None)
+    ids.of(folder)
+    with pytest.raises(pytest.fail.Exception, match="others are drawn"):
+        processes.cloud(State.of(folder), None, "simulated", None)
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_the_ids_are_there_before_the_database_whoever_starts_the_cloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int
+) -> None:
+    monkeypatch.setattr(ids, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert ids.hold(tmp_path) is None
+    make_core(Config(state_dir=tmp_path)).close()
+    assert ids.of(tmp_path) == ids.read(tmp_path)

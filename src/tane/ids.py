@@ -13,12 +13,14 @@ from typing import Annotated
 import msgspec
 
 from tane.config import ConfigError
-from tane.linux.files import write_private
+from tane.linux.files import first_used, write_private
 
 FILE = "ids.json"
 DATABASE = "tane.db"
 HOST = "host"
 """The folder of what the host of this machine has."""
+KEPT = (f"{HOST}/guests", f"{HOST}/volumes", f"{HOST}/objects")
+"""Folders of what the host has for the cloud, by these ids."""
 LOCKS = Path("/run/tane")
 LOOKS, LOOK_SECONDS = 10, 0.05
 
@@ -52,15 +54,21 @@ def read(folder: Path) -> Ids | None:
 def of(folder: Path) -> Ids:
     """The ids of the cloud in a state folder, drawn at the first call.
 
-    :raises ConfigError: they are gone, and its database is not: by others it would not know its own guests.
+    :raises ConfigError: they are gone, and what belongs to them is not: by others it would not know its own guests.
     """
     found = read(folder)
-    if found is None and (folder / DATABASE).exists():
-        raise ConfigError(f"{folder / FILE} is gone: bring it back from a backup of this cloud (it is in its archive)")
     if found is None:
+        if (left := first_used(folder, (DATABASE, *KEPT))) is not None:
+            raise gone(folder, str(left))
         found = Ids(secrets.token_hex(3), str(uuid.uuid4()))
         write_private(folder / FILE, msgspec.json.encode(found))
     return found
+
+
+def gone(folder: Path, left: str) -> ConfigError:
+    """What to raise where ``left`` belongs to ids that are not there."""
+    remedy = f"bring it back from a backup (that of a cloud holds it); {left} belongs to it"
+    return ConfigError(f"{folder / FILE} is gone: {remedy}")
 
 
 def hold(folder: Path) -> Path | None:
@@ -70,10 +78,12 @@ def hold(folder: Path) -> Path | None:
     :returns: the folder of the copy that runs already; None when the cloud is held now. Clouds of ordinary users are
         not held: each has namespaces of its own.
     """
+    # Before there is a database, by whoever runs the cloud.
+    own = of(folder)
     if os.geteuid() != 0:
         return None
     LOCKS.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(LOCKS / of(folder).cloud_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(LOCKS / own.cloud_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for _ in range(LOOKS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

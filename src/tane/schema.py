@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tane import ids
 from tane.db import Database
 from tane.db.migrate import OtherSchema, migrate, revision, stands
+from tane.linux.files import first_used
 
-KEPT = ("images", "objects", "host/guests", "host/volumes")
+KEPT = ("images", "objects", *ids.KEPT)
 """Folders of what belongs to rows of the database."""
 
 
@@ -29,9 +31,8 @@ def _refuse_loss(database: Database, folder: Path) -> None:
     with database.read() as tx:
         if revision(tx) is not None:
             return
-    for name in KEPT:
-        if any(found.is_file() for found in (folder / name).rglob("*")):
-            raise OtherSchema(
-                f"the database is empty, but {folder / name} holds what belongs to one: bring a backup back with "
-                "`tane restore --replace`, or start the cloud in another state folder"
-            )
+    if (left := first_used(folder, KEPT)) is not None:
+        raise OtherSchema(
+            f"the database is empty, but {left} holds what belongs to one: bring a backup back with "
+            "`tane restore --replace`, or start the cloud in another state folder"
+        )

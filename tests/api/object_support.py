@@ -7,6 +7,9 @@ from urllib.parse import quote
 
 import httpx
 
+from tane.core import Core
+from tane.services.object.store import database
+from tane.services.object.tables import metadata
 from tests.support import ApiCloud, Caller
 
 PREFIX = "/object-store/v1"
@@ -52,3 +55,16 @@ class Account:
 
 def account(cloud: ApiCloud, name: str = "mia", project: str = "garden", role: str = "member") -> Account:
     return Account(cloud.new_user(name, project, role))
+
+
+def lose_rows(core: Core, *, file: bool = True) -> None:
+    """The database of objects is gone; without its ``file``, or with an empty one."""
+    opened = database.of(core)
+    with opened.write() as tx:
+        metadata.drop_all(tx.connection)
+        tx.connection.exec_driver_sql(f"DROP TABLE {database.APART.schema_table}")
+    del core.memory[database.APART.name]
+    opened.close()
+    if core.db.embedded and file:
+        for part in core.config.state_dir.glob(f"{database.APART.name}.db*"):
+            part.unlink()

@@ -101,6 +101,8 @@ def restore(
     replace: Annotated[bool, typer.Option("--replace", help="Put it in place of the cloud that is there.")] = False,
 ) -> None:
     """Put a backup into a state folder, whose cloud does not run. What its host holds is left as it is."""
+    from tane.services.object import checks
+
     files = State.of(state)
     if file != "-" and not Path(file).is_file():
         sys.exit(f"tane: there is no file {file}")
@@ -123,6 +125,8 @@ def restore(
             shutil.rmtree(files.folder)
         sys.exit(f"tane: {doing}: {error}")
     print(f"tane: the cloud of {manifest['made_at']} is in {files.folder}; ./tane up starts it")
+    for finding in checks.without_rows(Config(state_dir=files.folder)):
+        print(f"tane: WARNING: {finding.what} What to do: {finding.mend}")
     print(
         "tane: its settings came with it (tane.toml, policy.yaml, tls/): "
         "of a backup that is not your own, look through them first"

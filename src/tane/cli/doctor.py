@@ -42,6 +42,7 @@ def _objects(config: Config, tx: Tx) -> Iterator[Finding]:
     for opened in checks.opened(config):
         with opened.read() as objects:
             yield from checks.copies(tx, objects)
+    yield from checks.without_rows(config)
 
 
 def _beside(config: Config, database: Database) -> Iterator[Finding]:

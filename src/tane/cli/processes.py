@@ -43,10 +43,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 def cloud(files: State, port: int | None, mode: str | None, fd: int | None) -> None:
     """Run the cloud until interrupted; ``fd``: the socket on which `up` listens already."""
-    import uvloop
-
     from tane.db import DatabaseUnavailable
     from tane.db.migrate import OtherSchema
+
+    try:
+        _serve(files, port, mode, fd)
+    except DatabaseUnavailable as error:
+        sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")
+    except OtherSchema as error:
+        sys.exit(f"tane: {error}")
+
+
+def _serve(files: State, port: int | None, mode: str | None, fd: int | None) -> None:
+    import uvloop
+
     from tane.web import tls
 
     files.prepare()
@@ -56,6 +66,7 @@ def cloud(files: State, port: int | None, mode: str | None, fd: int | None) -> N
     config = files.config(port=port, mode=mode)
     if fd is None and files.running():
         sys.exit(f"tane: a cloud runs in {files.folder} already (pid {process.read_pid(files.pidfile)})")
+    refuse_lost_ids(config)
     refuse_beside_its_copy(ids.hold(files.folder))
     listener = socket.socket(fileno=fd) if fd is not None else listen(config.host, config.port)
     choice = choose(config)
@@ -70,18 +81,33 @@ def cloud(files: State, port: int | None, mode: str | None, fd: int | None) -> N
         # The first one was made outside: here the namespace's own loopback, where `tane shell` leads.
         listeners.append(listen(config.host, config.port))
     process.give_memory_back()
-    try:
-        bringing_up = _bring_up_beside(files, config)
-        # Takes as long as a new cloud's tables do.
-        from tane.server import run
+    bringing_up = _bring_up_beside(files, config)
+    # Takes as long as a new cloud's tables do.
+    from tane.server import run
 
-        if bringing_up is not None:
-            bringing_up.wait()
-        uvloop.run(run(files.folder, config, choice, files.admin_password(), listeners))
-    except DatabaseUnavailable as error:
-        sys.exit(f"tane: the cloud's database cannot be used: {error.orig}")
-    except OtherSchema as error:
-        sys.exit(f"tane: {error}")
+    if bringing_up is not None:
+        bringing_up.wait()
+    uvloop.run(run(files.folder, config, choice, files.admin_password(), listeners))
+
+
+def refuse_lost_ids(config: Config) -> None:
+    """A cloud whose database lies elsewhere has had ids before its tables; what lies in its folder :func:`tane.ids.of`
+    sees.
+
+    :raises ConfigError: it has tables, and no ids. :raises DatabaseUnavailable:
+    """
+    from tane.db import Database
+    from tane.db.migrate import revision
+
+    if not config.database_url or ids.read(config.state_dir) is not None:
+        return
+    database = Database(config.database, readers=1)
+    try:
+        with database.read() as tx:
+            if revision(tx) is not None:
+                raise ids.gone(config.state_dir, "the database that database_url names")
+    finally:
+        database.close()
 
 
 def _bring_up_beside(files: State, config: Config) -> subprocess.Popen[bytes] | None:

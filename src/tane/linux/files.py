@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -27,6 +28,12 @@ def tail(path: Path, size: int) -> bytes:
             return file.read(size)
     except FileNotFoundError:
         return b""
+
+
+def first_used(folder: Path, names: Iterable[str]) -> Path | None:
+    """The first of what ``names`` are in a folder that is a file, or holds one however deep; None when none does."""
+    places = (folder / name for name in names)
+    return next((each for each in places if each.is_file() or any(one.is_file() for one in each.rglob("*"))), None)
 
 
 def sync_folder(folder: Path) -> None:

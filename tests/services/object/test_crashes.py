@@ -14,7 +14,7 @@ from tane.apart import OtherSchema
 from tane.services.object.domain import blobs, room
 from tane.services.object.reconcilers.blobs import sweep
 from tane.services.object.store import database
-from tests.api.object_support import Account, account
+from tests.api.object_support import Account, account, lose_rows
 from tests.support import ApiCloud
 
 BIG = b"b" * 50_000
@@ -118,3 +118,31 @@ def test_rows_of_a_newer_release_are_left_alone(cloud: ApiCloud, mine: Account) 
         tx.execute(text(f"UPDATE {database.APART.schema_table} SET number = 99"))
     with pytest.raises(OtherSchema):
         database.APART.prepare(database.of(cloud.core))
+
+
+@pytest.mark.parametrize("file", [True, False])
+@pytest.mark.parametrize("left", database.APART.beside)
+def test_what_belongs_to_rows_that_are_gone_is_not_swept_away(
+    cloud: ApiCloud, mine: Account, left: str, file: bool
+) -> None:
+    mine.put("/c/o", BIG)
+    folder = cloud.core.config.state_dir
+    if left != "objects":
+        (folder / left).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "objects").rename(folder / left)
+    lose_rows(cloud.core, file=file)
+    kept = sorted(path for path in (folder / left).rglob("*") if path.is_file())
+    age(kept)
+    for _ in range(2):
+        assert "tane doctor" in mine.get("/c/o", 503).text
+        mine.put("/c/p", BIG, 503)
+        if database.exists(cloud.core):
+            with pytest.raises(OtherSchema):
+                blobs.sweep(cloud.core)
+        else:
+            assert blobs.sweep(cloud.core) == blobs.Swept(0, 0, 0, [])
+    assert kept and all(path.exists() for path in kept)
+    (folder / left).rename(folder / "away")
+    cloud.core.memory.pop(room.PLACE, None)
+    mine.container()
+    assert mine.names("/c") == []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import inspect
-from sqlalchemy.engine import make_url
 
 from tane.config import Config
 from tane.db import Database
@@ -46,9 +44,7 @@ class Sending:
 
 def state(config: Config) -> Sending | None:
     """How it goes; None: nothing is sent, or nothing was measured yet."""
-    file = make_url(config.database).database
-    there = config.database_url or (file is not None and Path(file).with_name(f"{APART.name}.db").exists())
-    if not config.prometheus.remote_write_url or not there:
+    if not config.prometheus.remote_write_url or not APART.may_exist(config):
         return None
     database = Database(config.database, readers=1, apart=APART.name)
     try:

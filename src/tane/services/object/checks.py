@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import inspect
-from sqlalchemy.engine import make_url
 
 from tane.config import Config
 from tane.db import Database, Tx
@@ -39,8 +37,7 @@ class OnHost:
 
 def opened(config: Config) -> Iterator[Database]:
     """The database of objects, when there is one of this release's schema."""
-    file = make_url(config.database).database
-    if not config.database_url and (file is None or not Path(file).with_name(f"{APART.name}.db").exists()):
+    if not APART.may_exist(config):
         return
     database = Database(config.database, readers=1, apart=APART.name)
     try:
@@ -50,6 +47,27 @@ def opened(config: Config) -> Iterator[Database]:
             yield database
     finally:
         database.close()
+
+
+def without_rows(config: Config) -> Iterator[Finding]:
+    """Files of objects in the state folder, and no rows that know them."""
+    left = APART.left(config)
+    if left is None:
+        return
+    if APART.may_exist(config):
+        database = Database(config.database, readers=1, apart=APART.name)
+        try:
+            if APART.begun(database):
+                return
+        finally:
+            database.close()
+    yield Finding(
+        "problem",
+        f"The rows of object storage are gone, and {left} holds what belongs to them.",
+        "Nobody reaches an object, and none is taken: files that no row knows would be deleted.",
+        "./tane restore --replace from a backup that has them; "
+        f"or ./tane down, move {left} away, and object storage begins anew",
+    )
 
 
 def by_host(control: Tx, objects: Tx) -> list[OnHost]:

@@ -6,6 +6,7 @@ import hashlib
 
 from sqlalchemy import Connection, select, text, update
 
+from tane import ids
 from tane.apart import Apart
 from tane.services.object.tables import (
     blob,
@@ -76,5 +77,6 @@ APART = Apart(
         _close_parts,
     ),
     whole=True,
+    beside=("objects", f"{ids.HOST}/objects"),
 )
 of, exists = APART.of, APART.exists
