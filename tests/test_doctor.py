@@ -357,3 +357,15 @@ def test_objects_whose_rows_are_gone_are_told(cloud: ApiCloud, told: Callable[[]
     mine.get("/c/o", 503)
     (cloud.core.config.state_dir / "objects.db").touch()
     assert "The rows of object storage are gone" in told()[1], "an empty file has none"
+
+
+def test_rules_of_the_site_that_this_cloud_does_not_have_are_told(
+    cloud: ApiCloud, told: Callable[[], tuple[object, str]]
+) -> None:
+    file = cloud.core.config.state_dir / "policy.yaml"
+    file.write_text("os_compute_api:servers:strat: role:admin\nos_compute_api:servers:start: role:admin\n")
+    found = told()[1]
+    assert "names rules that this cloud does not have: os_compute_api:servers:strat." in found
+    file.write_text("os_compute_api:servers:start: nobody\n")
+    code, found = told()
+    assert code == 2 and "cannot be read as a check" in found

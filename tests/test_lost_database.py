@@ -11,7 +11,9 @@ from tane import ids
 from tane.app import make_core
 from tane.cli import processes
 from tane.cli.common import State
+from tane.cli.doctor import doctor
 from tane.config import Config, ConfigError, load
+from tane.db import DatabaseUnavailable
 from tane.db.migrate import OtherSchema
 from tane.schema import KEPT
 
@@ -78,3 +80,16 @@ def test_the_ids_are_there_before_the_database_whoever_starts_the_cloud(
     assert ids.hold(tmp_path) is None
     make_core(Config(state_dir=tmp_path)).close()
     assert ids.of(tmp_path) == ids.read(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tane.doctor.HOST_CHECKS", ())
+    ids.of(tmp_path)
+    (tmp_path / "tane.db").write_bytes(bytes(range(256)) * 32)
+    with pytest.raises(DatabaseUnavailable, match="file is not a database"):
+        make_core(Config(state_dir=tmp_path))
+    with pytest.raises(SystemExit):
+        doctor(tmp_path)
+    assert "does not answer: file is not a database" in capsys.readouterr().out

@@ -75,3 +75,19 @@ def test_a_setting_that_there_is_not_is_told_with_the_nearest_that_there_is(tmp_
         (tmp_path / "tane.toml").write_text(wrong)
         with pytest.raises(ConfigError, match=f"did you mean {meant}"):
             State.of(tmp_path).config()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("handler_threads = 0", "handler_threads"),
+        ("job_slots = -5", "job_slots"),
+        ('[image]\ndefault_store = "attic"', "no store attic takes data: local, second"),
+        ('[image]\ndefault_store = "web"', "no store web takes data: local, second"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_before_anything_starts(tmp_path: Path, said: str, told: str) -> None:
+    stores = '[image.stores.web]\ntype = "http"\n[image.stores.second]\npath = "/second"\n'
+    (tmp_path / "tane.toml").write_text(f"{said}\n{stores}")
+    with pytest.raises(ConfigError, match=told):
+        load(tmp_path)

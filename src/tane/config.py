@@ -207,10 +207,10 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     log_bytes: int = 64 << 20
     log_files: Annotated[int, msgspec.Meta(ge=1)] = 4
 
-    handler_threads: int = 8
+    handler_threads: Annotated[int, msgspec.Meta(ge=1)] = 8
     # Of their own for what hashes passwords: logins, new passwords and application credentials.
     password_threads: int = 2
-    job_slots: int = 64
+    job_slots: Annotated[int, msgspec.Meta(ge=1)] = 64
     # Days for which deleted servers are kept, for usage reports, and finished jobs, for the instance actions.
     history_days: int = 90
     # Days for which events are kept, at most a million of them: who follows them from a cursor may be away so long.
@@ -379,6 +379,7 @@ def load(state_dir: Path, flags: dict[str, Any] | None = None) -> Config:
         found = msgspec.convert(merged, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise ConfigError(f"settings ({file}, or TANE_… of the environment): {error}{_meant(str(error))}") from error
+    _check_stores(found)
     _check_tls(found)
     if found.host in WILDCARDS and not found.primary_address:
         found.primary_address = addresses.primary()
@@ -394,6 +395,13 @@ def _meant(error: str) -> str:
     names = [*Config.__struct_fields__, *(name for kind in sections for name in kind.type.__struct_fields__)]
     near = nearest(unknown[1], names) if unknown else None
     return f" (did you mean {near}?)" if near else ""
+
+
+def _check_stores(config: Config) -> None:
+    stores = {"local": True} | {name: store.type != "http" for name, store in config.image.stores.items()}
+    if not stores.get(config.image.default_store):
+        takes = ", ".join(name for name, takes_data in stores.items() if takes_data)
+        raise ConfigError(f"settings: [image] default_store: no store {config.image.default_store} takes data: {takes}")
 
 
 def _check_tls(config: Config) -> None:

@@ -193,6 +193,20 @@ def test_several_rows_of_one_change_are_one_event(cloud: ApiCloud) -> None:
     assert [event["type"] for event in feed(mia, cursor, type="network.port")[0]] == ["network.port.update"]
 
 
+def test_all_that_one_request_changes_of_a_port_is_one_event(cloud: ApiCloud) -> None:
+    mia = cloud.new_user("mia", "garden")
+    network_id = mia.post(N, {"network": {"name": "beds"}}, 201).json()["network"]["id"]
+    range_ = {"network_id": network_id, "ip_version": 4, "cidr": "10.9.0.0/24"}
+    mia.post("/network/v2.0/subnets", {"subnet": range_}, 201)
+    ports = "/network/v2.0/ports"
+    port_id = mia.post(ports, {"port": {"network_id": network_id, "name": "p"}}, 201).json()["port"]["id"]
+    _, cursor = feed(mia)
+    change = {"name": "q", "security_groups": [], "fixed_ips": [{"ip_address": "10.9.0.77"}], "admin_state_up": False}
+    mia.put(f"{ports}/{port_id}", {"port": change}, 200)
+    told, _ = feed(mia, cursor)
+    assert [(event["type"], event["data"]["name"]) for event in told] == [("network.port.update", "q")]
+
+
 def test_a_refused_change_and_one_that_changes_nothing_are_not_told(cloud: ApiCloud) -> None:
     mia = cloud.new_user("mia", "garden")
     net = mia.post(N, {"network": {"name": "bed"}}, 201).json()["network"]["id"]

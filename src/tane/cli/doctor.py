@@ -56,6 +56,30 @@ def _beside(config: Config, database: Database) -> Iterator[Finding]:
     yield from without_data(database, config)
 
 
+def _policy(config: Config) -> Iterator[Finding]:
+    """Whether each name of the site's rules is one of this cloud's."""
+    from tane.app import SERVICES
+    from tane.config import ConfigError
+    from tane.doctor import Finding
+    from tane.web.policy import Policy
+
+    file = config.state_dir / "policy.yaml"
+    if not file.exists():
+        return
+    try:
+        unknown = Policy([rule for service in SERVICES for rule in service.rules], file).unknown
+    except ConfigError as error:
+        yield Finding("problem", str(error), "The cloud does not start.", "mend the check, or take it out")
+        return
+    if unknown:
+        yield Finding(
+            "warning",
+            f"{file} names rules that this cloud does not have: {', '.join(unknown)}.",
+            "What it says of them has no effect: nobody is kept from anything by it.",
+            "the names are in docs/reference/",
+        )
+
+
 def _metrics(config: Config) -> Iterator[Finding]:
     """So do those of metrics."""
     from tane.services.metric import checks
@@ -73,6 +97,7 @@ def _examine(files: State) -> Iterator[Finding]:
     machine = Machine()
     for check in HOST_CHECKS:
         yield from check(machine, config)
+    yield from _policy(config)
     if (files.folder / "tane.db").exists() or config.database_url:
         database = Database(config.database)
         try:

@@ -122,8 +122,12 @@ def _engine(url: URL, begin: str, size: int, more: tuple[str, ...] = ()) -> Engi
         # The driver's own implicit BEGIN is switched off so that the event below decides how a transaction starts.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-4096", *more):
-            cursor.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-4096", *more):
+                cursor.execute(f"PRAGMA {pragma}")
+        except sqlite3.DatabaseError as error:
+            # "file is not a database" has no class of its own: for everybody here it cannot be used.
+            raise sqlite3.OperationalError(str(error)) from error
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -160,9 +160,8 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
         refuse_owner(values, row.device_owner)
         _refuse_taking(row, values)
         told, groups = TOLD & values.keys(), groups_of(tx, [port_id]).get(port_id, ())
-        _change_security(tx, ctx, row, values)
-        if "fixed_ips" in values:
-            _change_addresses(tx, row, values.pop("fixed_ips") or [])
+        new_groups = _checked_security(tx, ctx, row, values)
+        readdressed, fixed_ips = "fixed_ips" in values, values.pop("fixed_ips", None) or []
         if "mac_address" in values:
             values["mac_address"] = _new_mac(tx, row, values["mac_address"])
         if "dns_name" in values:
@@ -175,7 +174,12 @@ def update(core: Core, ctx: Context, port_id: str, values: dict[str, Any]) -> No
         for name in ("name", "description", "device_id", "device_owner"):
             if name in values:
                 values[name] = values[name] or ""
+        # First the row: an event shows it, and what changes beside it afterwards is no other one.
         rows.change(tx, port, port_id, {**values, **_status_after(row, values)})
+        if new_groups is not None:
+            set_groups(tx, port_id, new_groups)
+        if readdressed:
+            _change_addresses(tx, row, fixed_ips)
         if told:
             _tell(tx, row, values, told, groups)
         tx.notify(f"port:{port_id}")
@@ -218,13 +222,13 @@ def _status_after(row: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
     return {"status": waiting_status(admin_state_up=up, host_id=host_id), "fault": None}
 
 
-def _change_security(tx: Tx, ctx: Context, row: Row[Any], values: dict[str, Any]) -> None:
-    """Groups, address pairs and port security, which depend on each other."""
-    table = port_security_group
-    groups = [r.security_group_id for r in tx.rows(table, port_id=row.id)]
+def _checked_security(tx: Tx, ctx: Context, row: Row[Any], values: dict[str, Any]) -> list[str] | None:
+    """Groups, address pairs and port security, which depend on each other; returns the groups that the port is to be
+    in, None: as it is."""
+    groups = [r.security_group_id for r in tx.rows(port_security_group, port_id=row.id)]
+    asked = None
     if "security_groups" in values:
-        groups = resolve(tx, ctx, row.project_id, values.pop("security_groups") or [])
-        set_groups(tx, row.id, groups)
+        groups = asked = resolve(tx, ctx, row.project_id, values.pop("security_groups") or [])
     pairs = row.allowed_address_pairs
     if "allowed_address_pairs" in values:
         mac = row.mac_address
@@ -235,6 +239,7 @@ def _change_security(tx: Tx, ctx: Context, row: Row[Any], values: dict[str, Any]
         values["allowed_address_pairs"] = pairs
     secured = values.get("port_security_enabled", row.port_security_enabled)
     check_security(port_security=secured, group_ids=groups, pairs=pairs)
+    return asked
 
 
 def set_groups(tx: Tx, port_id: str, group_ids: Sequence[str]) -> None:
