@@ -33,6 +33,21 @@ def test_what_belongs_to_a_database_that_is_gone_is_not_swept_away(tmp_path: Pat
     assert file.read_bytes() == b"rose"
 
 
+def test_the_doctor_tells_of_what_is_left_of_a_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tane.doctor.HOST_CHECKS", ())
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "066e3fa8").write_bytes(b"rose")
+    for file in (tmp_path / "none", tmp_path / "tane.db"):
+        file.touch()
+        with pytest.raises(SystemExit) as ended:
+            doctor(tmp_path)
+        assert ended.value.code == 2
+        found = capsys.readouterr().out
+        assert "the database is empty, but" in found and "No cloud has used it yet" not in found
+
+
 def test_a_first_start_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     for left in KEPT:
         (tmp_path / left / "incoming").mkdir(parents=True)

@@ -16,23 +16,24 @@ KEPT = ("images", "objects", *ids.KEPT)
 def bring_up(database: Database, folder: Path) -> None:
     """Make the tables of a new cloud in ``folder``, or upgrade those of an older release.
 
-    :raises OtherSchema: the database is of another release, or gone.
+    :raises OtherSchema: the database is of another release, or gone: a cloud that began anew beside what an earlier one
+        has left would sweep all of it away as nobody's.
     """
-    if not stands(database):
-        _refuse_loss(database, folder)
-        migrate(database)
-
-
-def _refuse_loss(database: Database, folder: Path) -> None:
-    """A cloud that began anew beside what an earlier one has left would sweep all of it away as nobody's.
-
-    :raises OtherSchema: the database is empty, and there are images, guests, volumes or objects.
-    """
+    if stands(database):
+        return
     with database.read() as tx:
-        if revision(tx) is not None:
-            return
-    if (left := first_used(folder, KEPT)) is not None:
-        raise OtherSchema(
-            f"the database is empty, but {left} holds what belongs to one: bring a backup back with "
-            "`tane restore --replace`, or start the cloud in another state folder"
-        )
+        new = revision(tx) is None
+    if new and (reason := lost(folder)):
+        raise OtherSchema(reason)
+    migrate(database)
+
+
+def lost(folder: Path) -> str | None:
+    """Of a state folder whose database is empty: what says that it had one, and what to do; None when nothing does."""
+    left = first_used(folder, KEPT)
+    if left is None:
+        return None
+    return (
+        f"the database is empty, but {left} holds what belongs to one: bring a backup back with "
+        "`tane restore --replace`, or start the cloud in another state folder"
+    )

@@ -89,20 +89,25 @@ def _metrics(config: Config) -> Iterator[Finding]:
 
 def _examine(files: State) -> Iterator[Finding]:
     # Here and not above: the other commands start without loading what these checks need.
+    from tane.agent.cloud import Files
     from tane.db import Database
     from tane.db.migrate import HEAD, revision
     from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Finding, Machine, database_answers
+    from tane.schema import lost
 
     config = files.config()
     machine = Machine()
     for check in HOST_CHECKS:
         yield from check(machine, config)
     yield from _policy(config)
+    # A host that has joined a cloud has what belongs to that one's database.
+    reason = lost(config.state_dir) if Files(config.state_dir).read() is None else None
+    gone = Finding("problem", reason, "The cloud does not start.", "as it says") if reason else None
     if (files.folder / "tane.db").exists() or config.database_url:
         database = Database(config.database)
         try:
             found = database_answers(database)
-            yield found
+            yield found if found.level != "warning" or gone is None else gone
             if found.level == "note":
                 with database.read() as tx:
                     schema = revision(tx)
@@ -121,3 +126,5 @@ def _examine(files: State) -> Iterator[Finding]:
                 yield from _metrics(config)
         finally:
             database.close()
+    elif gone is not None:
+        yield gone
