@@ -9,10 +9,8 @@ import pytest
 
 from tane import ids
 from tane.app import make_core
-from tane.cli import processes
-from tane.cli.common import State
 from tane.cli.doctor import doctor
-from tane.config import Config, ConfigError, load
+from tane.config import Config, ConfigError
 from tane.db import DatabaseUnavailable
 from tane.db.migrate import OtherSchema
 from tane.schema import KEPT
@@ -65,25 +63,6 @@ def test_a_cloud_whose_ids_are_gone_gets_no_others(tmp_path: Path, left: str) ->
     for _ in range(2):
         with pytest.raises(ConfigError, match="is gone: bring it back from a backup"):
             ids.of(tmp_path)
-
-
-def test_a_database_elsewhere_belongs_to_ids_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, drawn = tmp_path / "cloud", pytest.fail.Exception("others are drawn")
-    folder.mkdir()
-    (folder / "tane.toml").write_text(f'database_url = "sqlite:///{tmp_path}/elsewhere.db"\n')
-
-    def draw(state: Path) -> None:
-        raise drawn
-
-    monkeypatch.setattr(ids, "hold", draw)
-    with pytest.raises(pytest.fail.Exception, match="others are drawn"):
-        processes.cloud(State.of(folder), None, "simulated", None)
-    make_core(load(folder)).close()
-    with pytest.raises(ConfigError, match=r"is gone: .* the database that database_url names belongs to it"):
-        processes.cloud(State.of(folder), None, "simulated", None)
-    ids.of(folder)
-    with pytest.raises(pytest.fail.Exception, match="others are drawn"):
-        processes.cloud(State.of(folder), None, "simulated", None)
 
 
 @pytest.mark.parametrize("user", [0, 1000])

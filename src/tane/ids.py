@@ -59,16 +59,11 @@ def of(folder: Path) -> Ids:
     found = read(folder)
     if found is None:
         if (left := first_used(folder, (DATABASE, *KEPT))) is not None:
-            raise gone(folder, str(left))
+            remedy = f"bring it back from a backup (that of a cloud holds it); {left} belongs to it"
+            raise ConfigError(f"{folder / FILE} is gone: {remedy}")
         found = Ids(secrets.token_hex(3), str(uuid.uuid4()))
         write_private(folder / FILE, msgspec.json.encode(found))
     return found
-
-
-def gone(folder: Path, left: str) -> ConfigError:
-    """What to raise where ``left`` belongs to ids that are not there."""
-    remedy = f"bring it back from a backup (that of a cloud holds it); {left} belongs to it"
-    return ConfigError(f"{folder / FILE} is gone: {remedy}")
 
 
 def hold(folder: Path) -> Path | None:

@@ -66,7 +66,6 @@ def _serve(files: State, port: int | None, mode: str | None, fd: int | None) -> 
     config = files.config(port=port, mode=mode)
     if fd is None and files.running():
         sys.exit(f"tane: a cloud runs in {files.folder} already (pid {process.read_pid(files.pidfile)})")
-    refuse_lost_ids(config)
     refuse_beside_its_copy(ids.hold(files.folder))
     listener = socket.socket(fileno=fd) if fd is not None else listen(config.host, config.port)
     choice = choose(config)
@@ -90,26 +89,6 @@ def _serve(files: State, port: int | None, mode: str | None, fd: int | None) -> 
     uvloop.run(run(files.folder, config, choice, files.admin_password(), listeners))
 
 
-def refuse_lost_ids(config: Config) -> None:
-    """A cloud whose database lies elsewhere has had ids before its tables; what lies in its folder :func:`tane.ids.of`
-    sees.
-
-    :raises ConfigError: it has tables, and no ids. :raises DatabaseUnavailable:
-    """
-    from tane.db import Database
-    from tane.db.migrate import revision
-
-    if not config.database_url or ids.read(config.state_dir) is not None:
-        return
-    database = Database(config.database, readers=1)
-    try:
-        with database.read() as tx:
-            if revision(tx) is not None:
-                raise ids.gone(config.state_dir, "the database that database_url names")
-    finally:
-        database.close()
-
-
 def _bring_up_beside(files: State, config: Config) -> subprocess.Popen[bytes] | None:
     """Begin to change the database's schema in a process of its own, when there is anything to change. What that cannot
     do is tried again, and told, by the cloud itself.
@@ -125,7 +104,8 @@ def _bring_up_beside(files: State, config: Config) -> subprocess.Popen[bytes] | 
             return None
     finally:
         database.close()
-    command = [sys.executable, *SCHEMA, "--state", str(files.folder)]
+    # It ends with this process: a folder that is gone by then would be made anew.
+    command = ["setpriv", "--pdeathsig=KILL", "--", sys.executable, *SCHEMA, "--state", str(files.folder)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
