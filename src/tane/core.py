@@ -150,13 +150,13 @@ class Core:
         return await asyncio.get_running_loop().run_in_executor(threads, context.run, work)
 
     def close(self) -> None:
-        connections.end_all()
-        self.threads.shutdown(wait=True, cancel_futures=True)
-        self.own_threads.shutdown(wait=True, cancel_futures=True)
-        self.file_threads.shutdown(wait=True, cancel_futures=True)
-        self.slow_threads.shutdown(wait=True, cancel_futures=True)
-        self.hashing_threads.shutdown(wait=True, cancel_futures=True)
-        self.long_threads.shutdown(wait=True, cancel_futures=True)
+        with connections.ending():
+            self.threads.shutdown(wait=True, cancel_futures=True)
+            self.own_threads.shutdown(wait=True, cancel_futures=True)
+            self.file_threads.shutdown(wait=True, cancel_futures=True)
+            self.slow_threads.shutdown(wait=True, cancel_futures=True)
+            self.hashing_threads.shutdown(wait=True, cancel_futures=True)
+            self.long_threads.shutdown(wait=True, cancel_futures=True)
         for close in self.closing:
             close()
         self.db.close()

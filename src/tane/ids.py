@@ -61,9 +61,15 @@ def of(folder: Path) -> Ids:
         if (left := first_used(folder, (DATABASE, *KEPT))) is not None:
             remedy = f"bring it back from a backup (that of a cloud holds it); {left} belongs to it"
             raise ConfigError(f"{folder / FILE} is gone: {remedy}")
-        found = Ids(secrets.token_hex(3), str(uuid.uuid4()))
-        write_private(folder / FILE, msgspec.json.encode(found))
+        found = draw(folder)
     return found
+
+
+def draw(folder: Path) -> Ids:
+    """Give the cloud in a state folder ids, which it has not."""
+    drawn = Ids(secrets.token_hex(3), str(uuid.uuid4()))
+    write_private(folder / FILE, msgspec.json.encode(drawn))
+    return drawn
 
 
 def hold(folder: Path) -> Path | None:

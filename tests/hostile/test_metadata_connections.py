@@ -174,7 +174,7 @@ def test_nor_is_it_where_no_connection_can_be_taken_at_that_moment(loop: Loop) -
 @every_loop
 def test_where_no_connection_can_be_taken_it_is_tried_again(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not without a pause, which would take a whole core."""
-    monkeypatch.setattr(metadata, "REST_SECONDS", 0.1)
+    monkeypatch.setattr(metadata, "REST_SECONDS", 0.5)
     passed = Passed()
 
     async def body() -> None:

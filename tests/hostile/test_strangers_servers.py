@@ -37,7 +37,7 @@ def server(first: bytes, more: bytes, pause: float) -> Iterator[tuple[str, threa
         with client, contextlib.suppress(OSError):
             client.recv(4096)
             client.sendall(first)
-            client.settimeout(pause or 5)
+            client.settimeout(pause or 1)
             while not over.is_set():
                 if more:
                     client.sendall(more)
@@ -87,7 +87,10 @@ def test_no_server_holds_a_thread_for_ever(hurried: None, what: str) -> None:
         assert gone.wait(5)
 
 
-def test_who_takes_his_time_with_the_data_has_it(hurried: None) -> None:
+def test_who_takes_his_time_with_the_data_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.02)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + b"." * 2_000_000
     taken = 0
     with server(answer, b"", 0.02) as (url, _):
@@ -95,7 +98,7 @@ def test_who_takes_his_time_with_the_data_has_it(hurried: None) -> None:
             taken += len(data)
             if taken == len(data):
                 # Longer than is waited for the data.
-                threading.Event().wait(0.5)
+                threading.Event().wait(1.2)
     assert taken == 2_000_000
 
 
@@ -124,6 +127,28 @@ def test_a_cloud_that_ends_does_not_wait_for_strangers(new_core: Callable[[], Co
         core.close()
         assert gone.wait(5)
         assert isinstance(waiting.exception(), StoreError)
+
+
+def test_a_connection_that_is_not_there_yet_ends_with_the_cloud_too(new_core: Callable[[], Core]) -> None:
+    core = new_core()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/disk"
+        for _ in range(4):
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+
+        def download() -> None:
+            for _ in http.HttpStore(allowed(url)).read(url):
+                pass
+
+        held = core.slow_threads.submit(download)
+        while not connections._DEADLINES:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        core.close()
+        assert time.monotonic() - begun < 10
+        assert isinstance(held.exception(), StoreError)
 
 
 def test_an_import_that_never_ends_fails_and_the_image_waits_again(hurried: None, cloud: ApiCloud) -> None:

@@ -46,16 +46,16 @@ def dribbler() -> Iterator[int]:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_all_of_a_call_is_over_in_time(dribbler: int, holes: int, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    connect = socket.create_connection
+    connect = socket.socket.connect
 
-    def dropping(address: tuple[str, int], seconds: float) -> Any:
+    def dropping(sock: socket.socket, address: tuple[str, int]) -> None:
         tried.append(address[0])
         if address[0] == HOLE:
-            threading.Event().wait(seconds)
+            threading.Event().wait(sock.gettimeout())
             raise TimeoutError
-        return connect(address, seconds)
+        connect(sock, address)
 
-    monkeypatch.setattr(socket, "create_connection", dropping)
+    monkeypatch.setattr(socket.socket, "connect", dropping)
     monkeypatch.setattr(outside, "resolve", lambda *what: [HOLE] * holes + ["127.0.0.1"])
     begun = time.monotonic()
     with pytest.raises(OSError):

@@ -91,7 +91,7 @@ def _examine(files: State) -> Iterator[Finding]:
     # Here and not above: the other commands start without loading what these checks need.
     from tane.agent.cloud import Files
     from tane.db import Database
-    from tane.db.migrate import HEAD, revision
+    from tane.db.migrate import HEAD, revision, upgradable
     from tane.doctor import CLOUD_CHECKS, HOST_CHECKS, Finding, Machine, database_answers
     from tane.schema import lost
 
@@ -112,11 +112,12 @@ def _examine(files: State) -> Iterator[Finding]:
                 with database.read() as tx:
                     schema = revision(tx)
                     if schema != HEAD:
+                        can = schema in upgradable()
                         yield Finding(
-                            "warning",
+                            "warning" if can else "problem",
                             f"The database has schema {schema}, this release has {HEAD}.",
-                            "What is in it cannot be looked at yet.",
-                            "./tane up, which upgrades it",
+                            "What is in it cannot be looked at yet." if can else "This release cannot upgrade it.",
+                            "./tane up, which upgrades it" if can else "start it with the release that it is of",
                         )
                         return
                     for cloud_check in CLOUD_CHECKS:

@@ -32,6 +32,9 @@ def down(
     if inner:
         asyncio.run(_clear(files))
         return
+    if purge and not files.joined() and ids.read(files.folder) is None:
+        print(f"tane: {ids.FILE} is gone: what the cloud has in the kernel by the ids in it stays there")
+        ids.draw(files.folder)
     end(files)
     if files.joined():
         if purge:

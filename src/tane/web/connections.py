@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.client
+import itertools
 import math
 import socket
 import ssl
 import threading
 import time
-import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PORTS = {"http": 80, "https": 443}
@@ -34,7 +34,8 @@ class Deadline:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._sock: socket.socket | None = None
-        _DEADLINES.add(self)
+        with _LOCK:
+            _DEADLINES.add(self)
         threading.Thread(target=self._watch, name="tane-deadline", daemon=True).start()
 
     def left(self) -> float:
@@ -58,32 +59,57 @@ class Deadline:
 
     def end(self) -> None:
         """Now."""
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock:
             self._ends = -math.inf
-            if self._sock is not None:
-                # By the descriptor: TLS would take its own socket over.
-                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            self._shut()
 
     def close(self) -> None:
         """Nothing is waited for any more."""
         self._closed.set()
         with self._lock:
             self._sock = None
+        with _LOCK:
+            _DEADLINES.discard(self)
 
     def _watch(self) -> None:
-        while (left := self._ends - time.monotonic()) > 0:
-            if self._closed.wait(min(left, LOOK_SECONDS)):
+        while not self._closed.wait(min(max(self._ends - time.monotonic(), 0), LOOK_SECONDS)):
+            with self._lock:
+                if self._ends <= time.monotonic():
+                    self._shut()
+                    return
+
+    def _shut(self) -> None:
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                # By the descriptor: TLS would take its own socket over.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+
+_LOCK = threading.Lock()
+_DEADLINES: set[Deadline] = set()
+
+
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """Meanwhile whatever is waited for ends, also what only begins: the process waits for its threads."""
+    over = threading.Event()
+
+    def end_all() -> None:
+        while True:
+            with _LOCK:
+                known = list(_DEADLINES)
+            for deadline in known:
+                deadline.end()
+            if over.wait(LOOK_SECONDS):
                 return
-        self.end()
 
-
-_DEADLINES: weakref.WeakSet[Deadline] = weakref.WeakSet()
-
-
-def end_all() -> None:
-    """End what is waited for now: the process is about to, and waits for its threads."""
-    for deadline in list(_DEADLINES):
-        deadline.end()
+    thread = threading.Thread(target=end_all, name="tane-ending", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class Connection(http.client.HTTPConnection):
@@ -103,18 +129,24 @@ class Connection(http.client.HTTPConnection):
     ) -> None:
         super().__init__(host, port or PORTS[scheme])
         self._authorities = authorities
-        self._scheme, self._addresses, self._deadline = scheme, addresses[:MOST_ADDRESSES], deadline
+        self._scheme, self._addresses, self._deadline = scheme, addresses, deadline
 
     def connect(self) -> None:
         """:raises OSError: nobody answers, or not in time."""
+        known = (socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM) for name in self._addresses)
+        found = list(itertools.chain.from_iterable(known))[:MOST_ADDRESSES]
         error: OSError = OSError("there is no address")
-        for place, address in enumerate(self._addresses, 1):
-            # Each of those that are left has the same time.
-            seconds = self._deadline.left() / (len(self._addresses) - place + 1)
+        for place, (family, kind, protocol, _, address) in enumerate(found, 1):
+            self.sock = socket.socket(family, kind, protocol)
             try:
-                self.sock = socket.create_connection((address, self.port), seconds)
+                # Before it connects: that is waited for, too.
+                self._deadline.watch(self.sock)
+                # Each of those that are left has the same time.
+                self.sock.settimeout(self._deadline.left() / (len(found) - place + 1))
+                self.sock.connect(address)
                 break
             except OSError as failed:
+                self.sock.close()
                 error = failed
         else:
             raise error

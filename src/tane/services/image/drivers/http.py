@@ -92,18 +92,22 @@ class Answer:
 
         :raises StoreError: the data broke off, is too much, or comes too slowly.
         """
-        left = self.response.length
-        size, of_late, since = 0, 0, time.monotonic()
-        while data := self._next():
+        left, size = self.response.length, 0
+        of_late, seconds = 0, 0.0
+        while True:
+            begun = time.monotonic()
+            if not (data := self._next()):
+                break
+            # Who takes the data has his own time.
+            seconds += time.monotonic() - begun
             size += len(data)
             of_late += len(data)
             if most is not None and size > most:
                 raise StoreError("the answer is too large")
-            seconds = time.monotonic() - since
             if seconds > PATIENCE_SECONDS:
                 if of_late < seconds * SLOWEST:
                     raise StoreError(f"the data comes too slowly: {of_late} bytes in {seconds:.0f} s")
-                of_late, since = 0, time.monotonic()
+                of_late, seconds = 0, 0.0
             if left is not None:
                 left -= len(data)
             yield data
@@ -114,7 +118,7 @@ class Answer:
         self.deadline.give(TIMEOUT_SECONDS)
         # What is there is taken: waiting for a whole chunk, a server that trickles would hold this thread for ever.
         data = self.response.read1(CHUNK)
-        # What was cut off looks like an end; and who takes the data has his own time.
+        # What was cut off looks like an end; and nothing is waited for until more is asked for.
         self.deadline.give()
         return data
 
